@@ -1,0 +1,195 @@
+import { PollcastError, toPollcastError, type WireError } from '../errors.js';
+import { sleep, type Clock, type Timer } from './clock.js';
+import type { NodeId } from './identity.js';
+import type { Logger } from './log.js';
+import { isNotHere } from './process.js';
+import type { ClusterPorts } from './ports/cluster.js';
+import type { Unsubscribe } from './ports/bus.js';
+
+/** To a process by its name, or (`to: 'kernel'`) to a node's kernel itself. */
+export type Address = { readonly to: 'process'; readonly name: string } | { readonly to: 'kernel' };
+
+type Envelope =
+  | { t: 'call'; id: number; from: NodeId; at: Address; m: unknown }
+  | { t: 'cast'; at: Address; m: unknown }
+  | { t: 'reply'; id: number; v?: unknown; e?: WireError };
+
+interface Pending {
+  readonly node: NodeId;
+  resolve(value: unknown): void;
+  reject(error: unknown): void;
+  timer: Timer;
+}
+
+export interface CallOptions {
+  /** Default 5,000. */
+  readonly timeoutMs?: number;
+  /** Send it again when the owner died with the answer outstanding. Only for messages that may arrive twice. */
+  readonly idempotent?: boolean;
+}
+
+/** How messages reach this node's own processes and kernel. */
+export interface Local {
+  deliver(at: Address, message: unknown, from: NodeId): Promise<unknown>;
+  /** The node that owns a name now, or `null`. */
+  locate(name: string): Promise<NodeId | null>;
+}
+
+const RETRY_MS = 25;
+
+/**
+ * Messages to names and to nodes. At most once unless `idempotent`: a call ends in the answer, in a coded error, or
+ * in `UNAVAILABLE` when its time is up or its owner is gone. Messages of one tick to one node travel together.
+ */
+export class Mailbox {
+  readonly #pending = new Map<number, Pending>();
+  readonly #owners = new Map<string, NodeId>();
+  #outbox = new Map<NodeId, Envelope[]>();
+  #flushing = false;
+  #next = 1;
+  #unsubscribe: Unsubscribe | null = null;
+
+  constructor(
+    private readonly ports: ClusterPorts,
+    private readonly local: Local,
+    private readonly clock: Clock,
+    private readonly log: Logger,
+  ) {}
+
+  async open(): Promise<void> {
+    this.#unsubscribe = await this.ports.bus.subscribe(inbox(this.ports.node), (text) => this.#receive(text));
+  }
+
+  async close(): Promise<void> {
+    for (const pending of [...this.#pending.values()]) pending.reject(new PollcastError('UNAVAILABLE', 'this node stops'));
+    await this.#flush();
+    await this.#unsubscribe?.();
+  }
+
+  /** Where a name lives may have changed: ask again next time. */
+  forgetOwner(name: string): void {
+    this.#owners.delete(name);
+  }
+
+  /** A node is gone: its answers will not come. */
+  nodeDown(node: NodeId): void {
+    for (const [name, owner] of this.#owners) if (owner === node) this.#owners.delete(name);
+    for (const pending of [...this.#pending.values()]) {
+      if (pending.node === node) pending.reject(new PollcastError('UNAVAILABLE', 'the node that was asked is gone', { nodeDown: true }));
+    }
+  }
+
+  /** Calls a process by name, wherever it lives; waits for an owner while there is none. */
+  async call(name: string, message: unknown, options: CallOptions = {}): Promise<unknown> {
+    const deadline = this.clock.monotonic() + (options.timeoutMs ?? 5_000);
+    for (;;) {
+      const leftMs = deadline - this.clock.monotonic();
+      if (leftMs <= 0) throw new PollcastError('UNAVAILABLE', `${name} did not answer in time`);
+      try {
+        const node = await this.locate(name);
+        if (node) return await this.callNode(node, { to: 'process', name }, message, leftMs);
+      } catch (error) {
+        const again = isNotHere(error) || (options.idempotent === true && isNodeDown(error));
+        if (!again) throw error;
+        this.#owners.delete(name);
+      }
+      await sleep(this.clock, Math.min(RETRY_MS, Math.max(1, deadline - this.clock.monotonic())));
+    }
+  }
+
+  /** Sends without an answer; lost when nobody is there. */
+  async cast(name: string, message: unknown): Promise<void> {
+    const node = await this.locate(name);
+    if (node) this.castNode(node, { to: 'process', name }, message);
+  }
+
+  callNode(node: NodeId, at: Address, message: unknown, timeoutMs = 5_000): Promise<unknown> {
+    if (node === this.ports.node) return this.local.deliver(at, message, node);
+    const id = this.#next++;
+    return new Promise((resolve, reject) => {
+      const settle = (end: () => void): void => {
+        if (!this.#pending.delete(id)) return;
+        timer.cancel();
+        end();
+      };
+      const timer = this.clock.after(timeoutMs, () =>
+        settle(() => reject(new PollcastError('UNAVAILABLE', `no answer within ${Math.round(timeoutMs)} ms`))),
+      );
+      this.#pending.set(id, {
+        node,
+        timer,
+        resolve: (value) => settle(() => resolve(value)),
+        reject: (error) => settle(() => reject(error as Error)),
+      });
+      this.#post(node, { t: 'call', id, from: this.ports.node, at, m: message });
+    });
+  }
+
+  castNode(node: NodeId, at: Address, message: unknown): void {
+    if (node === this.ports.node) {
+      this.local.deliver(at, message, node).catch((error: unknown) => this.log.debug({ err: error, at }, 'cast not taken'));
+    } else this.#post(node, { t: 'cast', at, m: message });
+  }
+
+  /** Where a name lives, as far as is known here; may be out of date. */
+  async locate(name: string): Promise<NodeId | null> {
+    const known = this.#owners.get(name);
+    if (known) return known;
+    const owner = await this.local.locate(name);
+    if (owner) this.#owners.set(name, owner);
+    return owner;
+  }
+
+  #post(node: NodeId, envelope: Envelope): void {
+    const box = this.#outbox.get(node);
+    if (box) box.push(envelope);
+    else this.#outbox.set(node, [envelope]);
+    if (this.#flushing) return;
+    this.#flushing = true;
+    setImmediate(() => void this.#flush());
+  }
+
+  async #flush(): Promise<void> {
+    const outbox = this.#outbox;
+    this.#outbox = new Map();
+    this.#flushing = false;
+    await Promise.all([...outbox].map(([node, box]) => this.#send(node, box)));
+  }
+
+  async #send(node: NodeId, box: readonly Envelope[]): Promise<void> {
+    try {
+      await this.ports.bus.publish(inbox(node), JSON.stringify(box));
+    } catch (error) {
+      // The callers learn it at once instead of by their time-outs.
+      for (const envelope of box) if (envelope.t === 'call') this.#pending.get(envelope.id)?.reject(toPollcastError(error));
+    }
+  }
+
+  #receive(text: string): void {
+    for (const envelope of JSON.parse(text) as Envelope[]) {
+      if (envelope.t === 'reply') {
+        const pending = this.#pending.get(envelope.id);
+        if (envelope.e) pending?.reject(PollcastError.fromWire(envelope.e));
+        else pending?.resolve(envelope.v);
+      } else if (envelope.t === 'cast') {
+        this.local
+          .deliver(envelope.at, envelope.m, '')
+          .catch((error: unknown) => this.log.debug({ err: error, at: envelope.at }, 'cast not taken'));
+      } else {
+        const { id, from } = envelope;
+        this.local.deliver(envelope.at, envelope.m, from).then(
+          (value) => this.#post(from, { t: 'reply', id, v: value }),
+          (error: unknown) => this.#post(from, { t: 'reply', id, e: toPollcastError(error).toWire() }),
+        );
+      }
+    }
+  }
+}
+
+export function inbox(node: NodeId): string {
+  return `inbox:${node}`;
+}
+
+function isNodeDown(error: unknown): boolean {
+  return error instanceof PollcastError && (error.details as Record<string, unknown> | undefined)?.['nodeDown'] === true;
+}

@@ -1,0 +1,199 @@
+import type { Clock } from './clock.js';
+import type { Events } from './events.js';
+import type { NodeId } from './identity.js';
+import { judge, type Death } from './liveness.js';
+import type { Logger } from './log.js';
+import { Loop } from './loop.js';
+import type { ClusterPorts } from './ports/cluster.js';
+import type { NodeRecord, NodeSighting } from './ports/store.js';
+
+export interface MonitorSettings {
+  readonly leaseMs: number;
+  /** How often the pulses are counted. */
+  readonly sweepMs: number;
+  /** How soon a first zero is looked at again. */
+  readonly confirmMs: number;
+  /** How long our own pulse must have stood before we believe a zero. */
+  readonly pulseGraceMs: number;
+}
+
+/** What the monitor tells its kernel. Each is called from a timer; a rejection is logged. */
+export interface MonitorHooks {
+  /** What this node tells about itself with each heartbeat. */
+  info(): Readonly<Record<string, number>>;
+  /** What this node announces itself as. */
+  announcement(): NodeRecord;
+  died(node: NodeSighting, death: Death): Promise<void>;
+  /** This node had been buried, or (`storeLost`) the store had forgotten everything. */
+  rejoined(storeLost: boolean): Promise<void>;
+  /** Time to compare what should run with what runs. */
+  reconcile(): Promise<void>;
+  /** The nodes were read anew. */
+  seen(nodes: readonly NodeSighting[]): void;
+}
+
+/**
+ * Watches the other nodes and shows itself to them. Every node watches every node; nobody is elected.
+ *
+ * Admitted limit: after a pause of this node, its own picture is old. It therefore looks again (`beat`, `nodes`)
+ * before it judges anybody, and judges by heartbeat only once its own have gone through for a whole lease time.
+ */
+export class Monitor {
+  readonly #loops: Loop[] = [];
+  #nodes: readonly NodeSighting[] = [];
+  #zeros: ReadonlyMap<NodeId, number> = new Map();
+  #suspects: ReadonlyMap<NodeId, string> = new Map();
+  readonly #mourned = new Set<NodeId>();
+  #seenMono = -Infinity;
+  #beatsSince: number | null = null;
+  #lastBeat = -Infinity;
+  #closed = false;
+  #reconciling: Loop | null = null;
+  #up = true;
+  era = '';
+
+  constructor(
+    private readonly ports: ClusterPorts,
+    private readonly clock: Clock,
+    private readonly settings: MonitorSettings,
+    private readonly events: Events,
+    private readonly log: Logger,
+    private readonly hooks: MonitorHooks,
+  ) {}
+
+  /** Nodes as last seen, this one included. `ageMs` is as of then. */
+  get nodes(): readonly NodeSighting[] {
+    return this.#nodes;
+  }
+
+  /** Whether the cluster answered last time. */
+  get up(): boolean {
+    return this.#up;
+  }
+
+  isSuspect(node: NodeId): boolean {
+    return this.#suspects.has(node);
+  }
+
+  async start(): Promise<void> {
+    await this.#look();
+    const { leaseMs, sweepMs, confirmMs } = this.settings;
+    const loop = (what: string, everyMs: () => number, step: () => Promise<void>): Loop => {
+      const made = new Loop(this.clock, everyMs, step, (err) => this.log.debug({ err }, `${what} not done`));
+      this.#loops.push(made);
+      return made;
+    };
+    loop('heartbeat', () => leaseMs / 3, () => this.#beat());
+    loop('sweep', () => (this.#zeros.size > 0 ? confirmMs : sweepMs), () => this.#sweep());
+    this.#reconciling = loop('reconcile', () => leaseMs, () => this.hooks.reconcile());
+  }
+
+  close(): void {
+    this.#closed = true;
+    for (const loop of this.#loops) loop.close();
+  }
+
+  /** Compares what should run with what runs now instead of at the next pass. */
+  reconcileSoon(): void {
+    this.#reconciling?.kick();
+  }
+
+  /** Reads the nodes anew: after somebody said that he came or went. */
+  async refresh(): Promise<readonly NodeSighting[]> {
+    await this.#look();
+    return this.#nodes;
+  }
+
+  async #beat(): Promise<void> {
+    const now = this.clock.monotonic();
+    try {
+      const known = await this.ports.store.beat(this.ports.node, this.hooks.info());
+      if (this.#closed) return;
+      if (!known) await this.#rejoin();
+      // A gap between two beats, whatever made it, means that our picture of the others has one too.
+      if (this.#beatsSince === null || now - this.#lastBeat > this.settings.leaseMs) this.#beatsSince = now;
+      this.#lastBeat = now;
+      await this.#look();
+      if (!this.#up) this.reconcileSoon();
+      this.#link(true);
+    } catch (error) {
+      this.#beatsSince = null;
+      this.#link(false);
+      throw error;
+    }
+  }
+
+  async #rejoin(): Promise<void> {
+    const { era } = await this.ports.store.announce(this.hooks.announcement(), this.settings.leaseMs);
+    const storeLost = era !== this.era;
+    this.era = era;
+    this.log.warn({ storeLost }, storeLost ? 'the store lost its data; writing it again' : 'others took this node for dead; joining again');
+    this.#mourned.clear();
+    await this.hooks.rejoined(storeLost);
+    this.events.emit('rejoined', { storeLost });
+    this.reconcileSoon();
+  }
+
+  async #look(): Promise<void> {
+    const nodes = await this.ports.store.nodes();
+    const before = this.#nodes.map((node) => node.id);
+    this.#nodes = nodes;
+    this.#seenMono = this.clock.monotonic();
+    const now = new Set(nodes.map((node) => node.id));
+    for (const id of now) if (!before.includes(id) && id !== this.ports.node) this.events.emit('node:up', { node: id });
+    for (const id of before) {
+      if (!now.has(id) && !this.#mourned.has(id)) this.events.emit('node:down', { node: id, evidence: 'it left' });
+    }
+    for (const id of this.#mourned) if (!now.has(id)) this.#mourned.delete(id);
+    this.hooks.seen(nodes);
+  }
+
+  async #sweep(): Promise<void> {
+    const { leaseMs } = this.settings;
+    // Somebody's heartbeat is late: his lease may run out between two of our own beats.
+    const lateMs = Math.max(0, ...this.#nodes.filter((n) => n.id !== this.ports.node).map((n) => n.ageMs));
+    const picture = this.clock.monotonic() - this.#seenMono;
+    if (this.#up && picture > (lateMs > leaseMs / 2 ? this.settings.sweepMs : leaseMs / 3)) await this.#look();
+    const ids = this.#nodes.map((node) => node.id);
+    if (ids.length < 2) return;
+    const counts = await this.ports.bus.pulses(ids);
+    if (this.#closed) return;
+    const now = this.clock.monotonic();
+    const judgement = judge(
+      this.#zeros,
+      {
+        nodes: this.#nodes,
+        pulses: new Map(ids.map((id, i) => [id, counts[i] ?? 0])),
+        self: this.ports.node,
+        ownPulseAgeMs: this.ports.bus.pulseAgeMs(),
+        ownBeatsMs: this.#beatsSince === null ? 0 : now - this.#beatsSince,
+      },
+      leaseMs,
+      this.settings.pulseGraceMs,
+    );
+    this.#zeros = judgement.zeros;
+    for (const [node, evidence] of judgement.suspects) {
+      if (!this.#suspects.has(node)) this.events.emit('node:suspect', { node, evidence });
+    }
+    this.#suspects = judgement.suspects;
+    for (const [id, death] of judgement.dead) {
+      const node = this.#nodes.find((candidate) => candidate.id === id);
+      if (!node || this.#mourned.has(id)) continue;
+      this.#mourned.add(id);
+      this.events.emit('node:down', { node: id, evidence: death.evidence });
+      this.hooks.died(node, death).catch((error: unknown) => {
+        // Not done: it is found dead again at the next sweep.
+        this.#mourned.delete(id);
+        this.log.warn({ err: error, node: id }, 'could not take over from a dead node; trying again');
+      });
+    }
+  }
+
+  #link(up: boolean): void {
+    if (up === this.#up) return;
+    this.#up = up;
+    if (up) this.log.info({}, 'the cluster answers again');
+    else this.log.warn({}, 'the cluster does not answer');
+    this.events.emit('link', { up });
+  }
+}

@@ -1,0 +1,83 @@
+import { PollcastError } from '../errors.js';
+import { sleep, type Clock } from './clock.js';
+import type { NodeId } from './identity.js';
+import type { Mailbox } from './mailbox.js';
+import type { Monitor } from './monitor.js';
+import { rendezvous } from './rendezvous.js';
+import type { StartResult, Supervisor } from './supervisor.js';
+import type { NodeSighting, ProcessRecord, StorePort } from './ports/store.js';
+
+/** Nodes that may run a process of `kind`, in the order in which they should: the same on every node. */
+export function candidates(name: string, nodes: readonly NodeSighting[], kind: string): NodeId[] {
+  return rendezvous(
+    name,
+    nodes.filter((node) => node.state === 'live' && node.kinds.includes(kind)).map((node) => node.id),
+  );
+}
+
+const RETRY_MS = 15;
+const GIVE_UP_MS = 5_000;
+
+/** Finds a node for a process that has none. */
+export class Placement {
+  constructor(
+    private readonly self: NodeId,
+    private readonly store: StorePort,
+    private readonly supervisor: Supervisor,
+    private readonly monitor: Monitor,
+    private readonly mailbox: Mailbox,
+    private readonly clock: Clock,
+  ) {}
+
+  /**
+   * Resolves once somebody owns the process. Two nodes that come at once: one gets the lease, the other finds the owner
+   * in the record, or the name still held by one that is just retiring, and looks again.
+   */
+  async ensure(first: ProcessRecord): Promise<void> {
+    const deadline = this.clock.monotonic() + GIVE_UP_MS;
+    for (let record: ProcessRecord | null = first; ; record = await this.store.process(first.name)) {
+      if (!record) record = await this.store.register(first);
+      if (record.node && this.#known(record.name, record.node)) return;
+      const result = await this.#place(record);
+      if (result === 'here') return;
+      if (this.clock.monotonic() >= deadline) {
+        throw new PollcastError('UNAVAILABLE', `no node could start ${first.name}: ${result}`);
+      }
+      await sleep(this.clock, RETRY_MS);
+    }
+  }
+
+  /** An owner that is not among the nodes is dead, or so new that we have not seen it: then its lease decides. */
+  #known(name: string, node: NodeId): boolean {
+    if (node === this.self) return this.supervisor.get(name) !== undefined;
+    return this.monitor.nodes.some((other) => other.id === node);
+  }
+
+  async #place(record: ProcessRecord): Promise<StartResult> {
+    const definition = this.supervisor.kind(record.kind);
+    const order = definition?.place
+      ? definition.place(this.monitor.nodes, this.self, record)
+      : [this.self, ...candidates(record.name, this.monitor.nodes, record.kind).filter((id) => id !== this.self)];
+    let last: StartResult = 'refused';
+    for (const node of order) {
+      last = await this.#startOn(node, record);
+      if (last !== 'refused') return last;
+    }
+    return last;
+  }
+
+  async #startOn(node: NodeId, record: ProcessRecord): Promise<StartResult> {
+    if (node === this.self) {
+      const own = this.monitor.nodes.find((other) => other.id === node);
+      if (own && own.state !== 'live') return 'refused';
+      return this.supervisor.start(record.name, record.kind, record.fence > 0 ? 'takeover' : 'first');
+    }
+    try {
+      const message = { do: 'start', name: record.name, kind: record.kind };
+      return (await this.mailbox.callNode(node, { to: 'kernel' }, message, 2_000)) as StartResult;
+    } catch {
+      // It may be dying: the next in order is asked.
+      return 'refused';
+    }
+  }
+}

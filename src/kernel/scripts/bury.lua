@@ -1,0 +1,28 @@
+-- Removes a dead node and all its holds. Its processes stay for the survivors.
+-- KEYS  1 nodes  2 beats  3 infos  4 states  5 holders (set of ids)  6 held-by of this node (hash name -> count)
+-- ARGV  1 id  2 prefix of the holds keys
+-- Result: names whose holds changed, or nil when there was nothing of it left
+local known = redis.call('HDEL', KEYS[1], ARGV[1])
+redis.call('HDEL', KEYS[2], ARGV[1])
+redis.call('HDEL', KEYS[3], ARGV[1])
+redis.call('HDEL', KEYS[4], ARGV[1])
+local names = redis.call('HKEYS', KEYS[6])
+local mark = ARGV[1] .. '\n'
+for _, name in ipairs(names) do
+  local key = ARGV[2] .. name
+  local gone = {}
+  for _, field in ipairs(redis.call('HKEYS', key)) do
+    if string.sub(field, 1, #mark) == mark then
+      gone[#gone + 1] = field
+    end
+  end
+  for at = 1, #gone, 1000 do
+    redis.call('HDEL', key, unpack(gone, at, math.min(at + 999, #gone)))
+  end
+end
+redis.call('DEL', KEYS[6])
+redis.call('SREM', KEYS[5], ARGV[1])
+if known == 0 and #names == 0 then
+  return false
+end
+return names
