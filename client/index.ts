@@ -1,0 +1,16 @@
+export { createHub, Hub, type HubOptions, type TopicHandle } from './hub.js';
+export type { ConnectionStatus, TokenSource } from './connection.js';
+export type { Snapshot } from './snapshot.js';
+export type { WatchOptions } from './watch.js';
+export type {
+  ChannelState,
+  Frame,
+  HistoryRequest,
+  JsonValue,
+  Params,
+  ParamScalar,
+  Position,
+  Release,
+  Row,
+} from './wire.js';
+export { PollcastError, type ErrorCode } from '../src/errors.js';

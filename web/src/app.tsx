@@ -1,0 +1,91 @@
+import { chosenParams, pageValues, type PageValues } from './choices.js';
+import { DashboardSections } from './components/dashboard-sections.js';
+import { HeadlineTile } from './components/headline-tile.js';
+import { PageHeader } from './components/page-header.js';
+import { Segmented } from './components/segmented.js';
+import { DASHBOARD } from './dashboard.js';
+import { useChoices } from './hooks/choices.js';
+import { useServedTopics } from './hooks/topics.js';
+import { layoutOf, type Layout } from './layout.js';
+
+export function App() {
+  const { topics, problem } = useServedTopics();
+  if (topics === undefined) {
+    return (
+      <>
+        <PageHeader />
+        <main className="page-main" aria-busy={problem === undefined}>
+          {problem === undefined ? (
+            <p className="unseen">Loading</p>
+          ) : (
+            <Notice title="The hub cannot be asked" text={`${problem} It is asked again every few seconds.`} />
+          )}
+        </main>
+      </>
+    );
+  }
+  return <Dashboard layout={layoutOf(DASHBOARD, topics)} />;
+}
+
+function Dashboard({ layout }: { readonly layout: Layout }) {
+  const [choices, choose] = useChoices();
+  const page = pageValues(layout.choices, choices);
+  return (
+    <>
+      <a className="skip" href="#content">
+        Skip to the charts
+      </a>
+      <PageHeader>
+        {layout.choices.length > 0 && (
+          <div className="page-choices" role="group" aria-label="For the whole page">
+            {layout.choices.map(({ param, label, options, initial }) => (
+              <Segmented
+                key={param}
+                label={label}
+                options={options}
+                value={page.get(param) ?? initial}
+                onChange={(value) => choose(param, value === initial ? undefined : value)}
+              />
+            ))}
+          </div>
+        )}
+      </PageHeader>
+      <main className="page-main" id="content" tabIndex={-1}>
+        <h1 className="unseen">Live dashboard</h1>
+        <Headlines layout={layout} page={page} />
+        <DashboardSections sections={layout.sections} page={page} />
+        {layout.sections.length === 0 && (
+          <Notice
+            title="No topics yet"
+            text="Put a .sql file with one SELECT into the topics folder, for example topics/hello.sql; it appears here without a restart of the hub."
+          />
+        )}
+      </main>
+    </>
+  );
+}
+
+function Headlines({ layout, page }: { readonly layout: Layout; readonly page: PageValues }) {
+  const [choices] = useChoices();
+  if (layout.headlines.length === 0) return null;
+  return (
+    <section className="headlines" aria-label="Key figures">
+      {layout.headlines.map((headline) => (
+        <HeadlineTile
+          key={headline.topic.name}
+          headline={headline}
+          params={chosenParams(headline.topic, choices, page).params}
+        />
+      ))}
+    </section>
+  );
+}
+
+function Notice({ title, text }: { readonly title: string; readonly text: string }) {
+  return (
+    <div className="notice" role="alert">
+      <h2>{title}</h2>
+      <p>{text}</p>
+    </div>
+  );
+}

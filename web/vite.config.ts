@@ -1,0 +1,26 @@
+import { defineConfig } from 'vite';
+
+const here = import.meta.dirname;
+
+/** A page of its own for each name: `/` is the dashboard. The hub serves what is built here. */
+const PAGES = { dashboard: `${here}/index.html` };
+
+/** `npx vite web` beside a hub: the page reloads as it is edited and talks to that hub. */
+const hub = process.env.POLLCAST_URL ?? 'http://127.0.0.1:3000';
+
+export default defineConfig({
+  root: here,
+  build: {
+    outDir: `${here}/../dist/web`,
+    emptyOutDir: true,
+    target: 'es2022',
+    rolldownOptions: { input: PAGES },
+    // The hub's content policy allows its own origin only, no data: scripts or fonts.
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+  },
+  server: {
+    host: '127.0.0.1',
+    proxy: { '/api': hub, '/socket.io': { target: hub, ws: true } },
+  },
+});
