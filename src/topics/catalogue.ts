@@ -1,0 +1,215 @@
+import { EventEmitter } from 'node:events';
+import { watch, type FSWatcher } from 'chokidar';
+import { PollcastError } from '../errors.js';
+import { listTopicFiles, parseRead, readTopicFile } from './files.js';
+import { didYouMean } from './nearest.js';
+import type { Topic, TopicFault } from './topic.js';
+
+export interface CatalogueEvents {
+  /** A topic is new (`previous` undefined) or another version of it is in force. */
+  changed: [topic: Topic, previous: Topic | undefined];
+  /** The file of a topic is gone for good. */
+  removed: [name: string, previous: Topic];
+  /** The faults of a file are others than before; empty when it is whole again. */
+  faults: [file: string, faults: readonly TopicFault[]];
+}
+
+export interface CatalogueOptions {
+  /** Follow changes of the files (default true). */
+  readonly watch?: boolean;
+  /** How long a file must be gone before its topic ends, in ms (default 250): editors save by way of a gap. */
+  readonly graceMs?: number;
+  /** Told of listeners that throw and of a failing watcher; neither harms the catalogue. Default: a process warning. */
+  readonly onError?: (error: unknown) => void;
+}
+
+/** How long files must be quiet before they are read again: half-written ones are rarely seen, and many changes are one look. */
+const SETTLE_MS = 50;
+
+interface Entry {
+  /** What was read last: text, or why it could not be read. */
+  readonly seen: string;
+  /** The version in force: the last one without an error, even while the file is broken. */
+  readonly topic?: Topic;
+  readonly faults: readonly TopicFault[];
+}
+
+/**
+ * The topics of a folder, kept up to date.
+ *
+ * Events of the file system only say when to look, never what happened: each look lists the whole folder and compares
+ * it with what was read before, one look at a time. So lost, doubled or misordered events cost nothing but a look.
+ *
+ * File names map one to one to topic names (segments have no dots), so two files never claim one topic.
+ */
+export class TopicCatalogue extends EventEmitter<CatalogueEvents> {
+  private readonly entries = new Map<string, Entry>();
+  private readonly topics = new Map<string, Topic>();
+  private watcher: FSWatcher | undefined;
+  private settling: NodeJS.Timeout | undefined;
+  /** The end of the chain of looks; it never rejects. */
+  private looking: Promise<void> = Promise.resolve();
+  private readonly closing = new AbortController();
+  private closed: Promise<void> | undefined;
+
+  private constructor(
+    readonly dir: string,
+    private readonly options: CatalogueOptions,
+  ) {
+    super();
+  }
+
+  /**
+   * Reads the folder and starts to watch it. Files with faults are reported by `faults()` and left out; the others are served.
+   *
+   * @throws PollcastError `NOT_FOUND` when there is no such folder
+   */
+  static async open(dir: string, options: CatalogueOptions = {}): Promise<TopicCatalogue> {
+    const catalogue = new TopicCatalogue(dir, options);
+    await listTopicFiles(dir);
+    try {
+      // Watching starts before the first look, so that no change falls between the two.
+      if (options.watch !== false) await catalogue.startWatching();
+      await catalogue.look();
+    } catch (error) {
+      await catalogue.close();
+      throw error;
+    }
+    return catalogue;
+  }
+
+  /**
+   * @throws PollcastError `UNKNOWN_TOPIC` that names the nearest one
+   */
+  get(name: string): Topic {
+    const topic = this.topics.get(name);
+    if (topic) return topic;
+    const shown = name.length > 100 ? `${name.slice(0, 100)}…` : name;
+    throw new PollcastError('UNKNOWN_TOPIC', `there is no topic \`${shown}\`${didYouMean(name, this.topics.keys())}`);
+  }
+
+  find(name: string): Topic | undefined {
+    return this.topics.get(name);
+  }
+
+  /** All topics in force, by name. */
+  list(): Topic[] {
+    return [...this.topics.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  /** All present faults, by file and line. */
+  faults(): TopicFault[] {
+    return [...this.entries.keys()].sort().flatMap((file) => this.entries.get(file)?.faults ?? []);
+  }
+
+  /** Looks now; resolves when what lies in the folder is in force. */
+  async reload(): Promise<void> {
+    const look = this.looking.then(() => this.look());
+    this.looking = look.catch(this.report);
+    await look;
+  }
+
+  /** Idempotent; resolves when no look is under way any more. */
+  close(): Promise<void> {
+    this.closed ??= (async () => {
+      this.closing.abort();
+      clearTimeout(this.settling);
+      await this.watcher?.close();
+      await this.looking;
+    })();
+    return this.closed;
+  }
+
+  private async startWatching(): Promise<void> {
+    const watcher = watch(this.dir, { ignoreInitial: true });
+    this.watcher = watcher;
+    await new Promise<void>((resolve, reject) => {
+      watcher.once('ready', resolve).once('error', reject);
+    });
+    watcher.removeAllListeners('error');
+    const soon = (): void => this.lookSoon(SETTLE_MS);
+    // `raw` too: chokidar throttles, and of two quick saves by rename it can miss the second.
+    watcher.on('error', this.report).on('all', soon).on('raw', soon);
+  }
+
+  private lookSoon(ms: number): void {
+    if (this.closing.signal.aborted) return;
+    clearTimeout(this.settling);
+    this.settling = setTimeout(() => void this.reload().catch(() => undefined), ms); // reload reports it
+  }
+
+  private async look(): Promise<void> {
+    const files = await listTopicFiles(this.dir);
+    const gone = [...this.entries.keys()].filter((file) => !files.includes(file));
+    for (const file of files) {
+      const read = await readTopicFile(this.dir, file);
+      if (this.closing.signal.aborted) return;
+      if (read === undefined) {
+        if (this.entries.has(file)) gone.push(file);
+        continue;
+      }
+      const seen = 'text' in read ? read.text : read.error;
+      const before = this.entries.get(file);
+      if (before?.seen === seen) continue;
+      const parsed = parseRead(file, read);
+      this.accept(file, { seen, topic: parsed.topic ?? before?.topic, faults: parsed.faults });
+    }
+    if (gone.length === 0) return;
+    await pause(this.options.graceMs ?? 250, this.closing.signal);
+    const still = this.closing.signal.aborted ? gone : await listTopicFiles(this.dir);
+    for (const file of gone) {
+      if (!still.includes(file)) this.forget(file);
+      else this.lookSoon(0);
+    }
+  }
+
+  private accept(file: string, entry: Entry): void {
+    const before = this.entries.get(file);
+    this.entries.set(file, entry);
+    if (entry.topic) this.topics.set(entry.topic.name, entry.topic);
+    if (!sameFaults(before?.faults ?? [], entry.faults)) this.tell('faults', file, entry.faults);
+    if (entry.topic && entry.topic !== before?.topic) this.tell('changed', entry.topic, before?.topic);
+  }
+
+  private forget(file: string): void {
+    const before = this.entries.get(file);
+    this.entries.delete(file);
+    if (before && before.faults.length > 0) this.tell('faults', file, []);
+    if (!before?.topic) return;
+    this.topics.delete(before.topic.name);
+    this.tell('removed', before.topic.name, before.topic);
+  }
+
+  /** A listener that throws must neither stop the others nor the look. */
+  private tell<Name extends keyof CatalogueEvents>(name: Name, ...args: CatalogueEvents[Name]): void {
+    for (const listener of this.rawListeners(name)) {
+      try {
+        (listener as (...args: CatalogueEvents[Name]) => void).apply(this, args);
+      } catch (error) {
+        this.report(error);
+      }
+    }
+  }
+
+  private readonly report = (error: unknown): void => {
+    if (this.options.onError) this.options.onError(error);
+    else process.emitWarning(error instanceof Error ? error : new Error(String(error)));
+  };
+}
+
+function sameFaults(a: readonly TopicFault[], b: readonly TopicFault[]): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
+}
+
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', done);
+      resolve();
+    };
+    const timer = setTimeout(done, ms);
+    signal.addEventListener('abort', done, { once: true });
+    if (signal.aborted) done();
+  });
+}

@@ -1,0 +1,315 @@
+import { hasSqlDetails, loadModule, parseSync } from 'libpg-query';
+import { didYouMean } from './nearest.js';
+import { scanPlaceholders, type ScannedSql } from './placeholders.js';
+import { deniedFunction } from './policy.js';
+import { Offsets } from './position.js';
+import { elementType } from './values.js';
+import type { ParamSpec, ParamType, ScalarType, Statement } from './topic.js';
+
+// The parser is WebAssembly; once loaded it is synchronous, and so is all that reads topic files.
+await loadModule();
+
+/** A fault in SQL text; `offset` counts JavaScript's characters from the start of that text. */
+export interface SqlProblem {
+  readonly offset: number;
+  readonly message: string;
+}
+
+/** One SELECT that may be run. */
+export interface PreparedSql {
+  readonly statement: Statement;
+  /** A position in `statement.text` as Postgres reports it (characters from 1) → offset in the text as written. */
+  readonly toSource: (position: number) => number;
+  /** Of each column of the select list where that can be told without the database: see `ResultColumn`. */
+  readonly columns: readonly ResultColumn[];
+}
+
+/** One entry of the outermost select list. */
+export interface ResultColumn {
+  readonly offset: number;
+  /** A count, a rank: typed `bigint`, but never near 2^53. */
+  readonly small: boolean;
+}
+
+export interface SqlResult {
+  /** Absent when there are problems. */
+  readonly prepared?: PreparedSql;
+  readonly problems: readonly SqlProblem[];
+  /** Declared parameters that the text uses. */
+  readonly used: ReadonlySet<string>;
+}
+
+const PG_TYPES: Record<ScalarType, string> = {
+  text: 'text',
+  int: 'int4',
+  bigint: 'int8',
+  float: 'float8',
+  bool: 'bool',
+  date: 'date',
+  timestamptz: 'timestamptz',
+  uuid: 'uuid',
+};
+
+/** Postgres's name of a parameter's type. */
+export function pgType(type: ParamType): string {
+  const { scalar, array } = elementType(type);
+  return array ? `${PG_TYPES[scalar]}[]` : PG_TYPES[scalar];
+}
+
+/**
+ * Checks that `source` is one SELECT that only reads, and rewrites its `:name` tokens to `($n::type)`.
+ *
+ * The cast makes a parameter's type independent of where it stands; the parentheses keep the cast together where a
+ * subscript follows (`:ids[1]`) or only a primary may stand (`FETCH FIRST :n ROWS ONLY`). Because parentheses could also
+ * turn nonsense into SQL (`IN :ids`), the text is parsed once with bare `$n` first.
+ *
+ * @param params undefined when they are not known: only the SQL itself is checked then
+ */
+export function prepareSql(source: string, params: readonly ParamSpec[] | undefined): SqlResult {
+  const specs = new Map(params?.map((spec) => [spec.name, spec]));
+  const problems: SqlProblem[] = [];
+  const used = new Set<string>();
+  let scanned: ScannedSql;
+  if (source.trim() === '') return { problems: [{ offset: 0, message: NOTHING }], used };
+  try {
+    scanned = scanPlaceholders(source, new Set(specs.keys()));
+  } catch {
+    return { problems: [scanProblem(source)], used };
+  }
+  for (const offset of scanned.numbered) {
+    problems.push({ offset, message: 'expected a parameter by name, got one by number: declare it and write `:name`' });
+  }
+  const numbers = new Map<string, number>();
+  for (const { name, start } of scanned.placeholders) {
+    if (!numbers.has(name)) numbers.set(name, numbers.size + 1);
+    if (specs.has(name)) used.add(name);
+    else if (params)
+      problems.push({
+        offset: start,
+        message: `parameter \`:${name}\` is not declared under params${didYouMean(name, specs.keys())}`,
+      });
+  }
+  const names = [...numbers.keys()];
+  const bare = new Rewrite(source, scanned, (name) => `$${numbers.get(name)}`);
+  const parsed = parseOne(bare, names, scanned);
+  problems.push(...parsed.problems);
+  if (problems.length > 0 || !parsed.select || !params) return { problems, used };
+
+  const typed = new Rewrite(source, scanned, (name) => `($${numbers.get(name)}::${pgType(specs.get(name)!.type)})`);
+  const again = parseOne(typed, names, scanned);
+  if (again.problems.length > 0) return { problems: again.problems, used };
+  const statement = { text: typed.text, params: names };
+  return {
+    prepared: {
+      statement,
+      toSource: (position) => typed.fromCharacters(position - 1),
+      columns: columnsOf(parsed.select, bare),
+    },
+    problems,
+    used,
+  };
+}
+
+/** SQL text with its placeholders replaced, and the way back. Ends before trailing semicolons and comments. */
+class Rewrite {
+  readonly text: string;
+  private readonly offsets: Offsets;
+  /** Start in the rewritten text, start in the source, whether the piece was copied. */
+  private readonly pieces: { at: number; from: number; copied: boolean }[] = [];
+
+  constructor(
+    readonly source: string,
+    scanned: ScannedSql,
+    render: (name: string) => string,
+  ) {
+    let text = '';
+    let from = 0;
+    for (const { name, start, end } of scanned.placeholders) {
+      this.pieces.push({ at: text.length, from, copied: true });
+      text += source.slice(from, start);
+      this.pieces.push({ at: text.length, from: start, copied: false });
+      // Without the space `LIMIT:n` would become the name `LIMIT$1`.
+      text += /[\w$\u0080-\uffff]$/.test(text) ? ` ${render(name)}` : render(name);
+      from = end;
+    }
+    this.pieces.push({ at: text.length, from, copied: true });
+    this.text = text + source.slice(from, scanned.end);
+    this.offsets = new Offsets(this.text);
+  }
+
+  fromCharacters(characters: number): number {
+    return this.toSource(this.offsets.fromCharacters(characters));
+  }
+
+  fromBytes(bytes: number): number {
+    return this.toSource(this.offsets.fromBytes(bytes));
+  }
+
+  private toSource(index: number): number {
+    const piece = this.pieces.findLast(({ at }) => at <= index) ?? { at: 0, from: 0, copied: true };
+    return piece.copied ? piece.from + (index - piece.at) : piece.from;
+  }
+}
+
+const NOTHING = 'expected one SELECT, got no SQL';
+
+type Node = Record<string, unknown>;
+
+function parseOne(
+  rewrite: Rewrite,
+  names: readonly string[],
+  scanned: ScannedSql,
+): { select?: Node; problems: SqlProblem[] } {
+  if (scanned.end === 0) return { problems: [{ offset: 0, message: NOTHING }] };
+  let stmts: { stmt?: unknown; stmt_location?: number }[];
+  try {
+    stmts = parseSync(rewrite.text).stmts ?? [];
+  } catch (error) {
+    return { problems: [parseProblem(error, rewrite, names, scanned)] };
+  }
+  const second = stmts[1];
+  if (second) {
+    const gap =
+      /^[\s;]*/.exec(
+        Buffer.from(rewrite.text)
+          .subarray(second.stmt_location ?? 0)
+          .toString(),
+      )?.[0].length ?? 0;
+    const offset = rewrite.fromBytes((second.stmt_location ?? 0) + gap);
+    return { problems: [{ offset, message: `expected one SELECT, got ${stmts.length} statements` }] };
+  }
+  const root = (stmts[0]?.stmt ?? {}) as Node;
+  const [kind = ''] = Object.keys(root);
+  if (kind !== 'SelectStmt') {
+    return { problems: [{ offset: 0, message: `expected one SELECT, got ${statementWord(kind)}` }] };
+  }
+  const select = root.SelectStmt as Node;
+  const problems =
+    select.op === 'SETOP_NONE' && !select.targetList && !select.valuesLists
+      ? [{ offset: 0, message: 'expected a SELECT with columns, got one without' }]
+      : [];
+  return { select, problems: [...problems, ...forbidden(root, rewrite, [...scanned.locks])] };
+}
+
+/** Everything in the tree that does more than read. Walked with a list of its own: the depth is the file's to choose. */
+function forbidden(root: Node, rewrite: Rewrite, locks: number[]): SqlProblem[] {
+  const problems: SqlProblem[] = [];
+  const pending: { value: unknown; near: number }[] = [{ value: root, near: 0 }];
+  for (let entry = pending.pop(); entry; entry = pending.pop()) {
+    if (Array.isArray(entry.value)) {
+      for (const value of entry.value as unknown[]) pending.push({ value, near: entry.near });
+      continue;
+    }
+    if (typeof entry.value !== 'object' || entry.value === null) continue;
+    for (const [key, value] of Object.entries(entry.value as Node)) {
+      const near = locationOf(value) ?? entry.near;
+      const message = forbiddenNode(key, value);
+      // The tree has no place for a locking clause, the scanner has; which belongs to which is all one.
+      const lock = key === 'lockingClause' ? locks.shift() : undefined;
+      if (message !== undefined) problems.push({ offset: lock ?? rewrite.fromBytes(near), message });
+      pending.push({ value, near });
+    }
+  }
+  return problems.sort((a, b) => a.offset - b.offset);
+}
+
+function forbiddenNode(key: string, value: unknown): string | undefined {
+  switch (key) {
+    case 'InsertStmt':
+    case 'UpdateStmt':
+    case 'DeleteStmt':
+    case 'MergeStmt':
+      return `a topic only reads: ${statementWord(key)} is not allowed, not even in a CTE`;
+    case 'intoClause':
+      return 'a topic only reads: SELECT INTO creates a table';
+    case 'lockingClause':
+      return 'a topic only reads: FOR UPDATE, FOR SHARE and the like lock rows';
+    case 'FuncCall': {
+      const { funcname = [], args = [] } = value as { funcname?: { String?: { sval?: string } }[]; args?: unknown[] };
+      const path = funcname.map((part) => part.String?.sval ?? '');
+      const denied = deniedFunction(path.at(-2), path.at(-1) ?? '', args.length);
+      return denied && `a topic only reads: ${denied}`;
+    }
+    default:
+      return undefined;
+  }
+}
+
+function locationOf(value: unknown): number | undefined {
+  if (Array.isArray(value)) return value.map(locationOf).find((location) => location !== undefined);
+  if (typeof value !== 'object' || value === null) return undefined;
+  const { location, relation, rel } = value as { location?: unknown; relation?: unknown; rel?: unknown };
+  if (typeof location === 'number' && location >= 0) return location;
+  return locationOf(relation) ?? locationOf(rel);
+}
+
+const COUNTS = new Set(['count', 'row_number', 'rank', 'dense_rank', 'ntile', 'regr_count', 'cardinality', 'grouping']);
+
+/** Empty where the list has a `*` or comes from a set operation: then nothing is known about single columns. */
+function columnsOf(select: Node, rewrite: Rewrite): ResultColumn[] {
+  const list = (select.targetList ?? []) as { ResTarget?: { val?: Node; location?: number } }[];
+  const columns = list.map(({ ResTarget }) => ({
+    offset: rewrite.fromBytes(ResTarget?.location ?? 0),
+    small: isCount(ResTarget?.val),
+    star:
+      JSON.stringify(ResTarget?.val ?? null).startsWith('{"ColumnRef"') &&
+      JSON.stringify(ResTarget?.val).includes('"A_Star"'),
+  }));
+  return columns.some(({ star }) => star) ? [] : columns;
+}
+
+function isCount(value: Node | undefined): boolean {
+  const coalesce = value?.CoalesceExpr as { args?: Node[] } | undefined;
+  if (coalesce) return (coalesce.args ?? []).every((argument) => isCount(argument) || 'A_Const' in argument);
+  const call = value?.FuncCall as { funcname?: { String?: { sval?: string } }[] } | undefined;
+  return COUNTS.has(call?.funcname?.at(-1)?.String?.sval ?? '');
+}
+
+/**
+ * The scanner stops at an unterminated string or a bad number without a position. The parser knows it, but stops at `:`
+ * first; so it gets the text with everything that looks like a placeholder made into one of the same length.
+ */
+function scanProblem(source: string): SqlProblem {
+  const sameLength = source.replace(/(?<![:\w]):([a-z]\w*)/gi, (found) => '$1'.padEnd(found.length));
+  try {
+    parseSync(sameLength);
+    return { offset: 0, message: 'expected SQL that Postgres can read' };
+  } catch (error) {
+    const position = hasSqlDetails(error) ? (error.sqlDetails?.cursorPosition ?? 0) : 0;
+    return { offset: new Offsets(source).fromCharacters(position), message: sentence(error) };
+  }
+}
+
+function parseProblem(error: unknown, rewrite: Rewrite, names: readonly string[], scanned: ScannedSql): SqlProblem {
+  if (!hasSqlDetails(error)) return { offset: 0, message: sentence(error) };
+  const offset = rewrite.fromCharacters(error.sqlDetails?.cursorPosition ?? 0);
+  if (scanned.quoted.includes(offset)) {
+    return { offset, message: "psql's quoted form of a parameter is not supported: write `:name` without quotes" };
+  }
+  const name = names[Number(/"\$(\d+)"/.exec(error.message)?.[1]) - 1];
+  if (name !== undefined && /\bin\s*$/i.test(rewrite.source.slice(0, offset))) {
+    return {
+      offset,
+      message: `expected a list after IN, got \`:${name}\`: declare an array and write \`= ANY (:${name})\``,
+    };
+  }
+  return { offset, message: sentence(error, names) };
+}
+
+/** The parser's message in the file's words: `$1` is called by its name. */
+function sentence(error: unknown, names: readonly string[] = []): string {
+  if (error instanceof RangeError) return 'the SQL is nested too deeply';
+  const message = error instanceof Error ? error.message : String(error);
+  return message.replace(/"\$(\d+)"/g, (found, n: string) =>
+    names[Number(n) - 1] ? `":${names[Number(n) - 1]}"` : found,
+  );
+}
+
+function statementWord(kind: string): string {
+  return (
+    kind
+      .replace(/Stmt$/, '')
+      .replace(/([a-z])([A-Z])/g, '$1 $2')
+      .toUpperCase() || 'something else'
+  );
+}
