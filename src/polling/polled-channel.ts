@@ -1,0 +1,91 @@
+import type { PollcastError } from '../errors.js';
+import type { ParamValue } from '../topics/topic.js';
+import { backoffMs } from './cadence.js';
+import type { ChannelState, FramePosition, StatusChange, StoredFrame } from './frames/frames.js';
+import { fraction } from './names.js';
+
+/** A channel as its poller sees it: what to ask, what came last, and how it fares. */
+export class PolledChannel {
+  /** Where in the interval it is asked, in [0, 1): its own for ever. */
+  readonly place: number;
+  values: Readonly<Record<string, ParamValue>> = {};
+  /** What was published last; absent until then. */
+  position: FramePosition | null = null;
+  hash: string | undefined;
+  mark: string | undefined;
+  state: ChannelState = 'live';
+  reason: string | undefined;
+  since: number;
+  /** The state has not been told since this poller began: the nodes may believe another one. */
+  untold = true;
+  error: PollcastError | null = null;
+  failures = 0;
+  /** Monotonic ms before which it is left alone. */
+  restUntil = 0;
+  /** It is in a round that is under way: never in two at once, so its frames keep their order. */
+  asking = false;
+  /** It was asked for while no answer of this poller was there yet, or while in a round that may be too old for it. */
+  cold = true;
+  /** Monotonic ms when its last viewer was seen gone; `null` while it is watched. */
+  unwatchedSince: number | null = null;
+
+  constructor(
+    readonly key: string,
+    now: number,
+  ) {
+    this.place = fraction(key);
+    this.since = now;
+  }
+
+  /** Goes on from what a former owner published. */
+  restore(frame: StoredFrame): void {
+    this.position = { epoch: frame.epoch, seq: frame.seq };
+    this.hash = frame.hash;
+    this.mark = frame.mark;
+  }
+
+  /** What was published last is not known for certain: the next answer is published, whatever it is. */
+  forgetPublished(): void {
+    this.hash = undefined;
+    this.mark = undefined;
+  }
+
+  /** The next answer counts as new, whatever it is: the statement is another one. */
+  forgetResult(): void {
+    this.hash = undefined;
+    this.mark = undefined;
+    this.cold = true;
+  }
+
+  succeeded(now: number): void {
+    this.failures = 0;
+    this.restUntil = 0;
+    this.error = null;
+    this.#enter('live', undefined, now);
+  }
+
+  failed(error: PollcastError, now: number, mono: number, intervalMs: number): void {
+    this.failures += 1;
+    this.restUntil = mono + backoffMs(this.failures, intervalMs);
+    this.error = error;
+    this.#enter('failed', error.code, now);
+  }
+
+  /** Nothing is known of it for the time being, through no fault of its own. */
+  stale(error: PollcastError, reason: string, now: number): void {
+    this.error = error;
+    this.#enter('stale', reason, now);
+  }
+
+  status(): StatusChange {
+    return { channel: this.key, state: this.state, reason: this.reason, since: this.since };
+  }
+
+  #enter(state: ChannelState, reason: string | undefined, now: number): void {
+    if (state === this.state && reason === this.reason) return;
+    this.state = state;
+    this.reason = reason;
+    this.since = now;
+    this.untold = true;
+  }
+}
