@@ -13,7 +13,7 @@ const present = (...names) => names.filter((name) => existsSync(join(project, na
 const CHECKS = [
   ['lock file', [join(project, 'scripts', 'check-lock.mjs')]],
   ['format (prettier)', [bin('prettier/bin/prettier.cjs'), '--check', '--log-level', 'warn', '.']],
-  ...present('tsconfig.json', 'client/tsconfig.json', 'web/tsconfig.json').map((config) => [
+  ...present('tsconfig.json', 'client/tsconfig.json', 'web/tsconfig.json', 'bench/tsconfig.json').map((config) => [
     `types (${config})`,
     [bin('typescript/bin/tsc'), '-p', config, '--noEmit'],
   ]),
