@@ -1,0 +1,59 @@
+import type { ServerResponse } from 'node:http';
+import type { FramePosition, StatusChange } from '../polling/frames/frames.js';
+import type { SharedFrame } from './shared-frame.js';
+import type { Viewer } from './viewer.js';
+
+/** What may lie in a response's buffer before only the newest frame is kept for it. */
+const BACKLOG_BYTES = 64 * 1024;
+
+/** A viewer at the other end of a Server-Sent Events response (https://html.spec.whatwg.org/multipage/server-sent-events.html). */
+export class EventStreamViewer implements Viewer {
+  #waiting: SharedFrame | null = null;
+  gone = false;
+
+  constructor(
+    readonly id: string,
+    readonly user: string,
+    private readonly response: ServerResponse,
+  ) {
+    response.on('close', () => (this.gone = true));
+    response.on('drain', () => this.#drain());
+  }
+
+  frame(frame: SharedFrame): void {
+    if (this.gone) return;
+    if (this.response.writableLength > BACKLOG_BYTES) this.#waiting = frame;
+    else this.#send('frame', frame.body, frame);
+  }
+
+  status(status: StatusChange): void {
+    if (!this.gone) this.#send('status', JSON.stringify(status));
+  }
+
+  /** A comment: keeps proxies from closing a stream on which nothing changes. */
+  keepAlive(): void {
+    if (!this.gone) this.response.write(':\n\n');
+  }
+
+  #drain(): void {
+    const frame = this.#waiting;
+    this.#waiting = null;
+    if (frame) this.frame(frame);
+  }
+
+  #send(event: string, json: string, position?: FramePosition): void {
+    const id = position ? `id: ${formatPosition(position)}\n` : '';
+    this.response.write(`${id}event: ${event}\ndata: ${json}\n\n`);
+  }
+}
+
+/** `epoch-seq`: an ETag's text and an event's id. */
+export function formatPosition({ epoch, seq }: FramePosition): string {
+  return `${epoch}-${seq}`;
+}
+
+/** `undefined` for anything else than what `formatPosition` makes. */
+export function parsePosition(text: string | undefined): FramePosition | undefined {
+  const match = /^(\d{1,16})-(\d{1,16})$/.exec(text ?? '');
+  return match ? { epoch: Number(match[1]), seq: Number(match[2]) } : undefined;
+}

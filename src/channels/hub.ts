@@ -1,0 +1,248 @@
+import { PollcastError } from '../errors.js';
+import type { Kernel } from '../kernel/kernel.js';
+import type { Logger } from '../kernel/log.js';
+import type { BusPort } from '../kernel/ports/bus.js';
+import { PresenceFeed } from '../presence/presence-feed.js';
+import { Presence, type Watchable } from '../presence/presence.js';
+import type { PresentUser } from '../presence/viewers.js';
+import type { Frame, FramePosition, FrameStore } from '../polling/frames/frames.js';
+import { pollerSpec } from '../polling/names.js';
+import type { Channel } from '../topics/topic.js';
+import { LocalChannel } from './local-channel.js';
+import { PollerLink, type LinkSettings } from './poller-link.js';
+import { SharedFrame } from './shared-frame.js';
+import type { Viewer } from './viewer.js';
+
+export interface WatchOptions {
+  readonly everyMs?: number;
+  /** The last frame that the viewer has. */
+  readonly since?: FramePosition;
+  /** It wants to be told who joins and leaves. */
+  readonly presence?: boolean;
+}
+
+/** What a viewer is given when it has joined. `missed` comes with `resumed`: the frames between `since` and `newest`. */
+export interface Joined {
+  readonly channel: LocalChannel;
+  readonly newest: SharedFrame;
+  readonly everyMs: number;
+  readonly resumed: boolean;
+  readonly missed: readonly SharedFrame[];
+}
+
+export interface HubParts {
+  readonly kernel: Kernel;
+  readonly bus: BusPort;
+  readonly frames: FrameStore;
+  readonly settings: LinkSettings;
+  readonly log: Logger;
+}
+
+/**
+ * The channels of this node and their viewers, whatever they are connected by: sockets, event streams, requests.
+ * One `LocalChannel` for each channel, one `PollerLink` for each poller.
+ */
+export class Hub {
+  readonly #channels = new Map<string, LocalChannel>();
+  readonly #links = new Map<string, PollerLink>();
+  /** Which channels each viewer watches. Invariant: a key is here just while the channel has its subscription. */
+  readonly #watching = new Map<string, Set<string>>();
+  /** Viewers that want news of a channel's presence. */
+  readonly #curious = new Map<string, Map<string, Viewer>>();
+  readonly presence: Presence;
+  readonly #feed: PresenceFeed;
+  #closed = false;
+
+  constructor(private readonly parts: HubParts) {
+    const { kernel, bus, log } = parts;
+    this.presence = new Presence(kernel, log, (watchable) => this.#feed.announce(watchable));
+    this.#feed = new PresenceFeed(kernel, bus, this.presence, log);
+  }
+
+  get viewers(): number {
+    return this.presence.viewers;
+  }
+
+  get channelCount(): number {
+    return this.#channels.size;
+  }
+
+  watching(viewer: string): ReadonlySet<string> {
+    return this.#watching.get(viewer) ?? new Set();
+  }
+
+  isWatching(viewer: string, key: string): boolean {
+    return this.#watching.get(viewer)?.has(key) ?? false;
+  }
+
+  /**
+   * Lets a viewer watch a channel, once however often it asks. `admit` is called in the same step in which the viewer
+   * begins to get frames: what it is given there comes before any of them, and none is left out in between.
+   *
+   * Rejects with the reason why there are no first rows (`QUERY_FAILED`, `UNAVAILABLE` …), and leaves nothing behind.
+   */
+  async watch<T>(channel: Channel, viewer: Viewer, options: WatchOptions, admit: (joined: Joined) => T): Promise<T> {
+    if (this.#closed) throw new PollcastError('UNAVAILABLE', 'this node is stopping; connect again');
+    const local = this.#channel(channel);
+    local.guests += 1;
+    try {
+      await this.presence.join(watchable(channel), viewer.id, viewer.user);
+      await local.open();
+      const missed = options.since ? await local.missed(options.since) : null;
+      if (options.presence && channel.topic.presence) await this.#follow(local, viewer);
+      if (viewer.gone || this.#closed) throw new PollcastError('UNAVAILABLE', 'the connection is gone');
+      const { newest } = local;
+      if (!newest) throw new PollcastError('UNAVAILABLE', 'the channel has no rows yet; try again');
+      // No await from here on.
+      const everyMs = Math.max(channel.topic.intervalMs, options.everyMs ?? 0);
+      local.unsubscribe(viewer.id);
+      local.subscribe(viewer, everyMs);
+      this.#note(viewer.id, local.key);
+      return admit({ channel: local, newest, everyMs, resumed: missed !== null, missed: missed ?? [] });
+    } catch (error) {
+      if (!this.isWatching(viewer.id, local.key)) this.#leave(local, viewer.id);
+      throw error;
+    } finally {
+      local.guests -= 1;
+      this.#closeUnused(local);
+    }
+  }
+
+  /** The viewer's channel, for what only a viewer may ask. Throws `NOT_SUBSCRIBED`. */
+  require(viewer: string, key: string): LocalChannel {
+    const local = this.#channels.get(key);
+    if (!local?.subscriptions.has(viewer)) {
+      throw new PollcastError('NOT_SUBSCRIBED', `this connection does not watch ${key.slice(0, 200)}: subscribe to it first`);
+    }
+    return local;
+  }
+
+  /** Throws `NOT_SUBSCRIBED`. */
+  unwatch(viewer: string, key: string): void {
+    const local = this.require(viewer, key);
+    local.unsubscribe(viewer);
+    this.#leave(local, viewer);
+    this.#closeUnused(local);
+  }
+
+  /** The viewer is gone: from everything. */
+  leaveAll(viewer: string): void {
+    for (const key of [...this.watching(viewer)]) this.unwatch(viewer, key);
+  }
+
+  /** Throws `NOT_SUBSCRIBED`, `FORBIDDEN` for a topic that does not show its viewers. */
+  async present(viewer: string, key: string): Promise<{ viewers: PresentUser[]; count: number }> {
+    const { channel } = this.require(viewer, key);
+    if (!channel.topic.presence) {
+      throw new PollcastError('FORBIDDEN', `${channel.topic.name} does not show its viewers (presence: true would)`);
+    }
+    return this.presence.present(watchable(channel));
+  }
+
+  /** Kept frames of a channel that this viewer watches, oldest first. Throws `NOT_SUBSCRIBED`. */
+  async history(viewer: string, key: string, from: number, to: number, limit: number): Promise<readonly Frame[]> {
+    const local = this.require(viewer, key);
+    return local.link.history(key, from, to, limit);
+  }
+
+  /** Takes back what this node watches, while its viewers are still connected: their next node is told before they come. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#feed.close();
+    await this.presence.close();
+    await Promise.allSettled([...this.#links.values()].map((link) => link.close()));
+    for (const local of this.#channels.values()) for (const viewer of [...local.subscriptions.keys()]) local.unsubscribe(viewer);
+    this.#channels.clear();
+    this.#links.clear();
+  }
+
+  #channel(channel: Channel): LocalChannel {
+    const known = this.#channels.get(channel.key);
+    if (known) return known;
+    const link = this.#link(channel);
+    const local = new LocalChannel(channel, link, this.parts.kernel.clock);
+    this.#channels.set(channel.key, local);
+    link.add(local);
+    return local;
+  }
+
+  #link(channel: Channel): PollerLink {
+    const spec = pollerSpec(channel.topic, channel.key);
+    const known = this.#links.get(spec.name);
+    if (known) return known;
+    const { kernel, frames, settings, log } = this.parts;
+    const link = new PollerLink(spec, kernel, frames, settings, log, (round) => this.#deliver(round));
+    this.#links.set(spec.name, link);
+    return link;
+  }
+
+  /** A round's frames. A viewer of several of its channels gets them in one write. */
+  #deliver(frames: readonly (readonly [LocalChannel, Frame])[]): void {
+    const corked = frames.length > 1 ? this.#cork(frames) : [];
+    for (const [channel, frame] of frames) channel.accept(frame);
+    for (const viewer of corked) viewer.uncork?.();
+  }
+
+  #cork(frames: readonly (readonly [LocalChannel, Frame])[]): Viewer[] {
+    const corked: Viewer[] = [];
+    const once = new Set<string>();
+    const twice = new Set<string>();
+    for (const [channel] of frames) {
+      for (const id of channel.subscriptions.keys()) {
+        if ((this.#watching.get(id)?.size ?? 0) > 1) (once.has(id) ? twice : once).add(id);
+      }
+    }
+    for (const [channel] of frames) {
+      for (const { viewer } of channel.subscriptions.values()) {
+        if (!twice.delete(viewer.id)) continue;
+        viewer.cork?.();
+        corked.push(viewer);
+      }
+    }
+    return corked;
+  }
+
+  async #follow(local: LocalChannel, viewer: Viewer): Promise<void> {
+    const curious = this.#curious.get(local.key) ?? new Map<string, Viewer>();
+    this.#curious.set(local.key, curious);
+    curious.set(viewer.id, viewer);
+    await this.#feed.follow(watchable(local.channel), (news) => {
+      for (const one of this.#curious.get(local.key)?.values() ?? []) one.presence?.({ channel: local.key, ...news });
+    });
+  }
+
+  #leave(local: LocalChannel, viewer: string): void {
+    this.presence.leave(local.key, viewer);
+    const watching = this.#watching.get(viewer);
+    watching?.delete(local.key);
+    if (watching?.size === 0) this.#watching.delete(viewer);
+    const curious = this.#curious.get(local.key);
+    if (!curious?.delete(viewer) || curious.size > 0) return;
+    this.#curious.delete(local.key);
+    this.#background('unfollow presence', this.#feed.unfollow(local.key));
+  }
+
+  #note(viewer: string, key: string): void {
+    const watching = this.#watching.get(viewer) ?? new Set();
+    this.#watching.set(viewer, watching);
+    watching.add(key);
+  }
+
+  #closeUnused(local: LocalChannel): void {
+    if (!local.unused || this.#channels.get(local.key) !== local) return;
+    this.#channels.delete(local.key);
+    const { link } = local;
+    link.remove(local.key);
+    if (link.size > 0) return;
+    this.#links.delete(link.process.name);
+    this.#background('close a line', link.close());
+  }
+
+  #background(what: string, work: Promise<void>): void {
+    work.catch((error: unknown) => this.parts.log.debug({ err: error }, `could not ${what}`));
+  }
+}
+
+function watchable({ key, topic }: Channel): Watchable {
+  return { key, process: pollerSpec(topic, key), showUsers: topic.presence };
+}

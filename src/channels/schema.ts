@@ -1,0 +1,49 @@
+import { z } from 'zod';
+import { PollcastError } from '../errors.js';
+import { parseDuration } from '../topics/duration.js';
+
+const position = z.strictObject({ epoch: z.number().int().nonnegative(), seq: z.number().int().nonnegative() });
+
+/** `5s`, or ms as a number. */
+const every = z.union([z.number().int().positive().max(86_400_000), z.string().max(20)]).transform((value, context) => {
+  if (typeof value === 'number') return value;
+  try {
+    return parseDuration(value);
+  } catch (error) {
+    context.addIssue({ code: 'custom', message: error instanceof Error ? error.message : 'expected a duration such as 5s' });
+    return z.NEVER;
+  }
+});
+
+/** Wall clock ms, or a date in ISO 8601. */
+const moment = z.union([z.number(), z.iso.datetime({ offset: true }).transform((text) => Date.parse(text))]);
+
+const channel = z.string().min(1).max(10_000);
+
+export const subscribeSchema = z.strictObject({
+  topic: z.string().min(1).max(200),
+  // Checked against the topic, fault by fault, by `channelOf`.
+  params: z.record(z.string(), z.unknown()).optional(),
+  every: every.optional(),
+  delta: z.boolean().optional(),
+  presence: z.boolean().optional(),
+  since: position.optional(),
+});
+
+export const channelSchema = z.strictObject({ channel });
+
+export const historySchema = z.strictObject({
+  channel,
+  from: moment.optional(),
+  to: moment.optional(),
+  limit: z.number().int().min(1).max(1_000).optional(),
+});
+
+/** A client's message in the shape that the contract gives it. Throws `BAD_REQUEST` with one entry in details for each fault. */
+export function parseMessage<T extends z.ZodType>(schema: T, body: unknown): z.output<T> {
+  const result = schema.safeParse(body);
+  if (result.success) return result.data;
+  const faults = result.error.issues.map((issue) => ({ path: issue.path.join('.'), message: issue.message }));
+  const first = faults[0];
+  throw new PollcastError('BAD_REQUEST', `the message is not as expected: ${first?.path ? `${first.path}: ` : ''}${first?.message ?? ''}`, faults);
+}

@@ -1,0 +1,53 @@
+import type { Socket } from 'socket.io';
+import type { Clock } from '../kernel/clock.js';
+import type { StatusChange } from '../polling/frames/frames.js';
+import type { SharedFrame } from './shared-frame.js';
+import { SocketWriter } from './socket-writer.js';
+import type { PresenceChange, Viewer } from './viewer.js';
+
+/** A viewer at the other end of a Socket.IO connection. */
+export class SocketViewer implements Viewer {
+  readonly #writer: SocketWriter;
+
+  constructor(
+    private readonly socket: Socket,
+    readonly user: string,
+    clock: Clock,
+    stallMs: number,
+    onCut: () => void,
+  ) {
+    this.#writer = new SocketWriter(socket, clock, stallMs, onCut);
+  }
+
+  get id(): string {
+    return this.socket.id;
+  }
+
+  get gone(): boolean {
+    return !this.socket.connected;
+  }
+
+  frame(frame: SharedFrame): void {
+    if (this.socket.connected) this.#writer.deliver(frame);
+  }
+
+  status(status: StatusChange): void {
+    this.socket.emit('status', status);
+  }
+
+  presence(change: PresenceChange): void {
+    this.socket.emit('presence', change);
+  }
+
+  forget(channel: string): void {
+    this.#writer.forget(channel);
+  }
+
+  cork(): void {
+    this.#writer.cork();
+  }
+
+  uncork(): void {
+    this.#writer.uncork();
+  }
+}

@@ -1,0 +1,93 @@
+import { randomUUID } from 'node:crypto';
+import { Controller, Get, Inject, Param, Query, Req, Res } from '@nestjs/common';
+import type { Request, Response } from 'express';
+import { AccessService } from '../access/access.service.js';
+import type { Identity } from '../access/identity.js';
+import { TopicCatalogue } from '../topics/catalogue.js';
+import { channelOf } from '../topics/channel.js';
+import { formatDuration } from '../topics/duration.js';
+import type { Channel, Topic } from '../topics/topic.js';
+import { EventStreamViewer, formatPosition, parsePosition } from './event-stream.js';
+import { Hub } from './hub.js';
+import type { Viewer } from './viewer.js';
+
+const KEEP_ALIVE_MS = 15_000;
+
+/** The same shared polls for whoever speaks only HTTP: curl, Grafana, notebooks. Errors become `{ error }` in the app's filter. */
+@Controller('api/topics')
+export class TopicsController {
+  constructor(
+    @Inject(Hub) private readonly hub: Hub,
+    @Inject(AccessService) private readonly access: AccessService,
+    @Inject(TopicCatalogue) private readonly topics: TopicCatalogue,
+  ) {}
+
+  /** The topics that this user may watch. */
+  @Get()
+  async list(@Req() request: Request): Promise<object[]> {
+    const identity = await this.access.authenticateRequest(request);
+    return this.topics
+      .list()
+      .filter((topic) => this.access.mayWatch(identity, topic))
+      .map(describeTopic);
+  }
+
+  /** The channel's newest result, shared with all its viewers; 304 when the caller has it. */
+  @Get(':name')
+  async result(@Param('name') name: string, @Query() query: Record<string, unknown>, @Req() request: Request, @Res() response: Response): Promise<void> {
+    const { channel, identity } = await this.#channel(name, query, request);
+    const viewer: Viewer = { id: `http:${randomUUID()}`, user: identity.user, gone: false, frame: () => undefined, status: () => undefined };
+    const joined = await this.hub.watch(channel, viewer, {}, (result) => result);
+    this.hub.unwatch(viewer.id, channel.key);
+    const etag = `"${formatPosition(joined.newest)}"`;
+    response.setHeader('ETag', etag);
+    response.setHeader('Cache-Control', 'private, no-cache');
+    if (request.headers['if-none-match']?.split(/\s*,\s*/).includes(etag)) response.status(304).end();
+    else response.type('json').send(joined.newest.body);
+  }
+
+  /** Frames as they come; `Last-Event-ID` resumes. */
+  @Get(':name/stream')
+  async stream(@Param('name') name: string, @Query() query: Record<string, unknown>, @Req() request: Request, @Res() response: Response): Promise<void> {
+    const { channel, identity } = await this.#channel(name, query, request);
+    const viewer = new EventStreamViewer(`sse:${randomUUID()}`, identity.user, response);
+    const since = parsePosition(request.get('last-event-id'));
+    await this.hub.watch(channel, viewer, { since }, ({ newest, resumed, missed, channel: { status } }) => {
+      response.writeHead(200, { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-cache', 'X-Accel-Buffering': 'no' });
+      response.write('retry: 1000\n\n');
+      for (const frame of resumed ? missed : [newest]) viewer.frame(frame);
+      if (status.state !== 'live') viewer.status(status);
+    });
+    const timer = setInterval(() => viewer.keepAlive(), KEEP_ALIVE_MS);
+    response.on('close', () => {
+      clearInterval(timer);
+      this.hub.leaveAll(viewer.id);
+    });
+    if (viewer.gone) {
+      clearInterval(timer);
+      this.hub.leaveAll(viewer.id);
+    }
+  }
+
+  async #channel(name: string, query: Record<string, unknown>, request: Request): Promise<{ channel: Channel; identity: Identity }> {
+    const identity = await this.access.authenticateRequest(request);
+    const topic = this.topics.get(name);
+    this.access.assertMayWatch(identity, topic);
+    return { channel: channelOf(topic, query, identity.claims, { lenient: true }), identity };
+  }
+}
+
+/** A topic as clients may know it: no SQL, and no parameter that they can neither see nor set. */
+export function describeTopic(topic: Topic): object {
+  return {
+    name: topic.name,
+    title: topic.title,
+    interval: formatDuration(topic.intervalMs),
+    params: topic.params
+      .filter((param) => param.claim === undefined)
+      .map(({ name, type, default: preset, enum: choices, min, max }) => ({ name, type, default: preset, enum: choices, min, max })),
+    key: topic.key,
+    presence: topic.presence,
+    retain: formatDuration(topic.retainMs),
+  };
+}

@@ -1,0 +1,49 @@
+import { PollcastError } from '../errors.js';
+import type { PolledChannel } from './polled-channel.js';
+import type { Answer } from './source.js';
+
+type Rows = Extract<Answer, { kind: 'rows' }>;
+
+export interface RoundResult {
+  readonly changed: readonly { channel: PolledChannel; answer: Rows }[];
+  /** Channels whose state the nodes do not know yet. */
+  readonly statuses: readonly PolledChannel[];
+  readonly outcomes: ReadonlyMap<Answer['kind'], number>;
+  /** The database itself did not answer. */
+  readonly outage: boolean;
+}
+
+/** Works a round's answers into its channels: what has changed, and how each fares now. */
+export function settle(
+  channels: readonly PolledChannel[],
+  answers: readonly Answer[],
+  at: { now: number; mono: number; intervalMs: number },
+): RoundResult {
+  const changed: { channel: PolledChannel; answer: Rows }[] = [];
+  const outcomes = new Map<Answer['kind'], number>();
+  let outage = false;
+  channels.forEach((channel, i) => {
+    const answer = answers[i] ?? { kind: 'outage', message: 'no answer' };
+    outcomes.set(answer.kind, (outcomes.get(answer.kind) ?? 0) + 1);
+    switch (answer.kind) {
+      case 'rows':
+        channel.succeeded(at.now);
+        // Published only when it moved: the source compares hashes too, but not on a channel's first answer.
+        if (!channel.position || answer.hash !== channel.hash) changed.push({ channel, answer });
+        else channel.mark = answer.mark;
+        break;
+      case 'unchanged':
+        channel.succeeded(at.now);
+        channel.mark = answer.mark ?? channel.mark;
+        break;
+      case 'failed':
+        channel.failed(new PollcastError(answer.code, answer.message), at.now, at.mono, at.intervalMs);
+        break;
+      case 'outage':
+        outage = true;
+        channel.stale(new PollcastError('UNAVAILABLE', 'the database does not answer; try again'), 'database', at.now);
+        break;
+    }
+  });
+  return { changed, statuses: channels.filter((channel) => channel.untold), outcomes, outage };
+}

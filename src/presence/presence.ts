@@ -1,0 +1,166 @@
+import type { Kernel } from '../kernel/kernel.js';
+import type { Timer } from '../kernel/clock.js';
+import type { Logger } from '../kernel/log.js';
+import type { ProcessSpec } from '../kernel/ports/store.js';
+import { LocalViewers, mergePresence, type NodePresence, type PresentUser } from './viewers.js';
+
+/** Something that can be watched: a channel, and the process that must exist while somebody does. */
+export interface Watchable {
+  readonly key: string;
+  readonly process: ProcessSpec;
+  /** Whether viewers may see who else watches. */
+  readonly showUsers: boolean;
+}
+
+interface Entry {
+  readonly watchable: Watchable;
+  readonly viewers: LocalViewers;
+  /** The detail that the cluster has; `null`: no hold is there. */
+  written: string | null;
+  /** The cluster may have forgotten it. */
+  doubt: boolean;
+  writing: Promise<void> | null;
+  timer: Timer | null;
+}
+
+/** How long changes of a count are gathered before they are told. First and last viewer are told at once. */
+const GATHER_MS = 100;
+const RETRY_MS = 250;
+
+/**
+ * What this node's viewers watch, written to the cluster as holds on the processes behind it: one hold for each channel
+ * and node, with the number of viewers.
+ *
+ * Joining and leaving only change what is wanted; one writer for each channel brings the cluster in line with it, one
+ * step at a time. So a leave that overtakes a join, or the other way round, can never leave the wrong one behind.
+ */
+export class Presence {
+  readonly #entries = new Map<string, Entry>();
+  readonly #unlisten: () => void;
+  #closed = false;
+
+  constructor(
+    private readonly kernel: Kernel,
+    private readonly log: Logger,
+    /** Told when who watches a channel has changed on this node. */
+    private readonly changed: (watchable: Watchable) => void = () => undefined,
+  ) {
+    this.#unlisten = kernel.on('rejoined', () => this.rewrite());
+  }
+
+  /** Viewers on this node, over all channels. */
+  get viewers(): number {
+    let sum = 0;
+    for (const { viewers } of this.#entries.values()) sum += viewers.size;
+    return sum;
+  }
+
+  get channels(): number {
+    return this.#entries.size;
+  }
+
+  /**
+   * A viewer joins. Resolves once the cluster knows that this channel is watched from here, and its process has an owner.
+   * Rejects with `UNAVAILABLE` when it cannot know; the viewer is then not joined.
+   */
+  async join(watchable: Watchable, viewer: string, user: string): Promise<void> {
+    const entry = this.#entry(watchable);
+    if (!entry.viewers.join(viewer, user, this.kernel.clock.now())) return;
+    try {
+      // A writer that was just ending when we came has not seen us: then it is our turn.
+      while (entry.written === null && entry.viewers.size > 0) await this.#write(entry);
+      this.#writeSoon(entry, GATHER_MS);
+    } catch (error) {
+      this.leave(watchable.key, viewer);
+      throw error;
+    }
+  }
+
+  /** A viewer leaves. The cluster is told behind the scenes, again and again until it knows. */
+  leave(key: string, viewer: string): void {
+    const entry = this.#entries.get(key);
+    if (!entry?.viewers.leave(viewer)) return;
+    this.#writeSoon(entry, entry.viewers.size === 0 ? 0 : GATHER_MS);
+  }
+
+  /** Who watches a channel, over all nodes. */
+  async present(watchable: Watchable): Promise<{ viewers: PresentUser[]; count: number }> {
+    const holds = await this.kernel.holds(watchable.process.name);
+    const here = this.#entries.get(watchable.key)?.viewers.describe(watchable.showUsers);
+    const elsewhere = holds
+      .filter((hold) => hold.ref === watchable.key && hold.node !== this.kernel.id)
+      .map((hold) => JSON.parse(hold.detail) as NodePresence);
+    return mergePresence(here ? [here, ...elsewhere] : elsewhere);
+  }
+
+  /** The cluster may have lost what was written: writes everything again. */
+  rewrite(): void {
+    for (const entry of this.#entries.values()) {
+      entry.doubt = true;
+      this.#writeSoon(entry, 0);
+    }
+  }
+
+  /** Takes everything back, and waits until the cluster knows, or does not answer. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#unlisten();
+    await Promise.allSettled(
+      [...this.#entries.values()].map(async (entry) => {
+        entry.timer?.cancel();
+        await entry.writing?.catch(() => undefined);
+        if (entry.written !== null) await this.kernel.unhold(entry.watchable.process.name, entry.watchable.key);
+      }),
+    );
+    this.#entries.clear();
+  }
+
+  #entry(watchable: Watchable): Entry {
+    let entry = this.#entries.get(watchable.key);
+    if (!entry) {
+      entry = { watchable, viewers: new LocalViewers(), written: null, doubt: false, writing: null, timer: null };
+      this.#entries.set(watchable.key, entry);
+    }
+    return entry;
+  }
+
+  #writeSoon(entry: Entry, ms: number): void {
+    if (entry.timer || this.#closed) return;
+    entry.timer = this.kernel.clock.after(ms, () => {
+      entry.timer = null;
+      this.#write(entry).catch((error: unknown) => {
+        this.log.debug({ err: error, channel: entry.watchable.key }, 'presence not written; trying again');
+        this.#writeSoon(entry, RETRY_MS);
+      });
+    });
+  }
+
+  /** Brings the cluster in line with what is wanted. Callers that come while it is at it share it, and its end is theirs. */
+  #write(entry: Entry): Promise<void> {
+    entry.writing ??= this.#bringInLine(entry).finally(() => (entry.writing = null));
+    return entry.writing;
+  }
+
+  async #bringInLine(entry: Entry): Promise<void> {
+    const { watchable, viewers } = entry;
+    // Looked at anew after every step: viewers come and go while one is under way.
+    for (;;) {
+      const wanted = viewers.size > 0 ? JSON.stringify(viewers.describe(watchable.showUsers)) : null;
+      if (wanted === entry.written && !entry.doubt) break;
+      entry.doubt = false;
+      try {
+        if (wanted === null) await this.kernel.unhold(watchable.process.name, watchable.key);
+        else await this.kernel.hold(watchable.process, watchable.key, wanted);
+      } catch (error) {
+        // It may or may not be there now: the next step settles it either way.
+        entry.doubt = true;
+        throw error;
+      }
+      entry.written = wanted;
+      this.changed(watchable);
+    }
+    if (viewers.size === 0 && entry.written === null && this.#entries.get(watchable.key) === entry) {
+      this.#entries.delete(watchable.key);
+    }
+  }
+}
