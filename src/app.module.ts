@@ -1,0 +1,71 @@
+import { Global, Module, type DynamicModule } from '@nestjs/common';
+import { AccessModule } from './access/access.module.js';
+import { deriveSecret } from './access/secret.js';
+import { DEFAULT_LIMITS, type AccessSettings } from './access/settings.js';
+import { ChannelsModule } from './channels/channels.module.js';
+import { clusterSecret } from './cluster/cluster.js';
+import { ClusterModule } from './cluster/cluster.module.js';
+import type { Config } from './config.js';
+import { DatabaseModule } from './database/database.module.js';
+import type { Logger } from './kernel/log.js';
+import type { ClusterPorts } from './kernel/ports/cluster.js';
+import { NodeLifecycle } from './node.lifecycle.js';
+import { CLUSTER_PORTS, CONFIG, LOG, VERSION } from './node.tokens.js';
+import { OpsModule } from './ops/ops.module.js';
+import { PollingModule } from './polling/polling.module.js';
+import { TopicsModule } from './topics/topics.module.js';
+
+export interface NodeOptions {
+  readonly config: Config;
+  readonly log: Logger;
+  readonly version: string;
+}
+
+/** What all modules share: the configuration, the log, and which version this is. */
+@Global()
+@Module({})
+class NodeModule {
+  static with({ config, log, version }: NodeOptions): DynamicModule {
+    const providers = [
+      { provide: CONFIG, useValue: config },
+      { provide: LOG, useValue: log },
+      { provide: VERSION, useValue: version },
+    ];
+    return { module: NodeModule, providers, exports: providers };
+  }
+}
+
+/** A whole node, from what it stands on up to what people see of it. */
+@Module({})
+export class AppModule {
+  static forNode(options: NodeOptions): DynamicModule {
+    return {
+      module: AppModule,
+      imports: [
+        NodeModule.with(options),
+        DatabaseModule, //  Postgres: given, or embedded with the demo's data
+        ClusterModule, //   the kernel of named processes, on Redis or in memory
+        TopicsModule, //    .sql files, watched
+        AccessModule.forRoot({ inject: [CONFIG, CLUSTER_PORTS], useFactory: accessSettings }),
+        OpsModule, //       health, metrics, admin API, zombies
+        PollingModule, //   the poller: a kind of process
+        ChannelsModule, //  viewers: Socket.IO, Server-Sent Events, HTTP
+      ],
+      providers: [NodeLifecycle],
+    };
+  }
+}
+
+async function accessSettings(config: Config, ports: ClusterPorts): Promise<AccessSettings> {
+  const shared =
+    (config.auth.mode === 'jwt' ? config.auth.secret : undefined) ?? config.adminToken ?? (await clusterSecret(ports));
+  return {
+    auth: config.auth,
+    adminToken: config.adminToken,
+    loopback: config.loopback,
+    origins: config.corsOrigins,
+    trustedProxies: config.trustedProxies,
+    secret: deriveSecret(shared, 'guests'),
+    limits: DEFAULT_LIMITS,
+  };
+}

@@ -1,0 +1,47 @@
+import { randomBytes } from 'node:crypto';
+import type { Config } from '../config.js';
+import { newNodeId } from '../kernel/identity.js';
+import type { Logger } from '../kernel/log.js';
+import { MemoryCluster } from '../kernel/memory/cluster.js';
+import type { ClusterPorts } from '../kernel/ports/cluster.js';
+import { openRedisCluster, type RedisPorts } from '../kernel/redis/cluster.js';
+import { unavailable } from '../kernel/redis/connection.js';
+import type { FrameStore } from '../polling/frames/frames.js';
+import { MemoryFrames } from '../polling/frames/memory.js';
+import { RedisFrames } from '../polling/frames/redis.js';
+
+/** This node's cluster: Redis when there is one, else its own memory. */
+export function openCluster(config: Config, log: Logger): Promise<ClusterPorts> {
+  const node = newNodeId(config.nodeName);
+  if (config.redisUrl === undefined) return Promise.resolve(new MemoryCluster().connect(node));
+  return openRedisCluster({
+    node,
+    url: config.redisUrl,
+    lockUrls: config.lockRedisUrls,
+    prefix: config.redisPrefix,
+    log,
+  });
+}
+
+export function isRedis(ports: ClusterPorts): ports is RedisPorts {
+  return 'subscriber' in ports;
+}
+
+export function openFrames(ports: ClusterPorts): FrameStore {
+  return isRedis(ports) ? new RedisFrames(ports) : new MemoryFrames();
+}
+
+const SECRET_BYTES = 32;
+
+/** Random bytes that all nodes of the cluster have in common: made by the first that asks. */
+export async function clusterSecret(ports: ClusterPorts): Promise<Uint8Array> {
+  const made = randomBytes(SECRET_BYTES);
+  if (!isRedis(ports)) return made;
+  const key = `{${ports.prefix}}:secret`;
+  try {
+    await ports.client.set(key, made.toString('base64'), 'NX');
+    return Buffer.from((await ports.client.get(key)) ?? '', 'base64');
+  } catch (error) {
+    throw unavailable(error);
+  }
+}

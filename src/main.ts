@@ -1,0 +1,105 @@
+import 'reflect-metadata';
+import { existsSync } from 'node:fs';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { NestFactory } from '@nestjs/core';
+import type { NestExpressApplication } from '@nestjs/platform-express';
+import express from 'express';
+import helmet from 'helmet';
+import { AccessService } from './access/access.service.js';
+import { HELMET_OPTIONS } from './access/helmet.js';
+import { AppModule } from './app.module.js';
+import { ClusterIoAdapter } from './cluster/io-adapter.js';
+import { readConfig, type Config } from './config.js';
+import { describe, PollcastError } from './errors.js';
+import type { Logger } from './kernel/log.js';
+import { createLogger, NestLog } from './ops/logger.js';
+import { packageVersion } from './version.js';
+
+const WEB = fileURLToPath(new URL('./web', import.meta.url));
+
+/** Starts a node and keeps it running until SIGTERM or SIGINT; then it leaves in order, and the process ends with 0. */
+export async function runNode(config: Config): Promise<void> {
+  const log = createLogger(config);
+  const app = await NestFactory.create<NestExpressApplication>(
+    AppModule.forNode({ config, log, version: packageVersion() }),
+    {
+      logger: new NestLog(log),
+      forceCloseConnections: true,
+      abortOnError: false,
+    },
+  );
+  const adapter = new ClusterIoAdapter(app, app.get(AccessService), log);
+  if (config.redisUrl !== undefined) await adapter.connectRedis(config.redisUrl);
+  app.useWebSocketAdapter(adapter);
+  servePages(app);
+  stopOnSignals(app, adapter, config, log);
+  try {
+    await app.listen(config.port, config.host);
+  } catch (error) {
+    await app.close();
+    adapter.disconnectRedis();
+    throw listenFailure(error, config);
+  }
+  log.info({ url: await app.getUrl() }, `Pollcast is at ${(await app.getUrl()).replace('[::1]', 'localhost')}`);
+  process.send?.({ listening: await app.getUrl() });
+}
+
+function servePages(app: NestExpressApplication): void {
+  app.disable('x-powered-by');
+  app.use(helmet(HELMET_OPTIONS));
+  if (!existsSync(WEB)) return;
+  // Names under /assets carry a hash of what they hold; the pages themselves do not.
+  app.use('/assets', express.static(`${WEB}/assets`, { immutable: true, maxAge: '1y', index: false }));
+  app.use(express.static(WEB, { setHeaders: (response) => response.setHeader('Cache-Control', 'no-cache') }));
+}
+
+function stopOnSignals(app: NestExpressApplication, adapter: ClusterIoAdapter, config: Config, log: Logger): void {
+  let stopping = false;
+  const stop = (why: string): void => {
+    if (stopping) return;
+    stopping = true;
+    log.info({ why }, 'stopping');
+    app
+      .close()
+      .catch((error: unknown) => log.error({ err: error }, 'the stop was not in order'))
+      .finally(() => {
+        adapter.disconnectRedis();
+        process.exit(0);
+      });
+  };
+  process.on('SIGTERM', () => stop('SIGTERM'));
+  process.on('SIGINT', () => stop('SIGINT'));
+  // Forked by a supervisor that has died: nobody would ever stop us.
+  if (process.connected) process.on('disconnect', () => stop('parent gone'));
+}
+
+function listenFailure(error: unknown, { port, host }: Config): unknown {
+  const code = (error as NodeJS.ErrnoException).code;
+  if (code === 'EADDRINUSE')
+    return new PollcastError(
+      'UNAVAILABLE',
+      `Port ${port} on ${host} is in use: stop what runs there, or set PORT to another one.`,
+    );
+  if (code === 'EACCES')
+    return new PollcastError(
+      'UNAVAILABLE',
+      `Port ${port} on ${host} may not be opened: choose one above 1023 by PORT.`,
+    );
+  if (code === 'EADDRNOTAVAIL')
+    return new PollcastError('UNAVAILABLE', `${host} is not an address of this machine: set HOST to one that is.`);
+  return error;
+}
+
+/** The node of this process's environment; what is wrong is one clear text on stderr, and exit code 1. */
+export async function main(): Promise<void> {
+  try {
+    await runNode(readConfig());
+  } catch (error) {
+    process.stderr.write(
+      `${error instanceof PollcastError ? describe(error) : ((error as Error).stack ?? String(error))}\n`,
+    );
+    process.exit(1);
+  }
+}
+
+if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) await main();

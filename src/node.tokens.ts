@@ -1,0 +1,12 @@
+/** What every module of a node may ask for. */
+export const CONFIG = Symbol('config');
+export const LOG = Symbol('log');
+export const VERSION = Symbol('version');
+/** `ClusterPorts`: in memory or in Redis. */
+export const CLUSTER_PORTS = Symbol('cluster ports');
+/** `FrameStore`, beside them. */
+export const FRAMES = Symbol('frames');
+/** `Database`: where the topics' queries go. */
+export const DATABASE = Symbol('database');
+/** `Source`: what asks it. */
+export const SOURCE = Symbol('source');
