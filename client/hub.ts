@@ -7,6 +7,7 @@
 import { Connection, type ConnectionStatus, type TokenSource } from './connection.js';
 import { HubClock } from './hub-clock.js';
 import { isNewer, type Snapshot } from './snapshot.js';
+import { pageVisibility, type Visibility } from './visibility.js';
 import type { WatchOptions } from './watch.js';
 import { Watches } from './watches.js';
 import type { Frame, HistoryRequest, Params, Release, Row } from './wire.js';
@@ -20,6 +21,10 @@ export interface HubOptions {
   readonly retryMostMs?: number;
   /** How long a channel is kept after its last listener left, so that a moment's change of mind costs nothing. Default 200. */
   readonly lingerMs?: number;
+  /** While nobody sees the page, no channel is refreshed faster than this duration. Default `15s`; null: as ever. */
+  readonly hiddenEvery?: string | null;
+  /** Default: the page's own. */
+  readonly visibility?: Visibility;
   /** Takes what a listener threw. Default: it is thrown again on its own, so that it shows up as uncaught. */
   readonly onListenerError?: (thrown: unknown) => void;
 }
@@ -49,9 +54,17 @@ export class Hub {
       retryMostMs = 10_000,
       lingerMs = 200,
       onListenerError = throwLater,
+      hiddenEvery = '15s',
+      visibility = pageVisibility,
     } = options;
     this.#connection = new Connection({ url, token, callTimeoutMs, retryFirstMs, retryMostMs });
-    this.#watches = new Watches(this.#connection, this.clock, { lingerMs, retryFirstMs, retryMostMs }, onListenerError);
+    this.#watches = new Watches(
+      this.#connection,
+      this.clock,
+      { lingerMs, retryFirstMs, retryMostMs },
+      onListenerError,
+      { visibility, every: hiddenEvery ?? undefined },
+    );
   }
 
   /** `every` and `presence` of all who watch the same channel are united: the fastest, and presence if anyone wants it. */

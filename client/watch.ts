@@ -39,6 +39,8 @@ export interface WatchWire {
   readonly online: boolean;
   readonly clock: HubClock;
   readonly timing: Timing;
+  /** Nobody sees what is drawn now: no refresh need be faster than this. */
+  readonly slowedTo: string | undefined;
   /** Takes what a listener threw: its fault is its own, and the others are told all the same. */
   readonly onListenerError: (thrown: unknown) => void;
   subscribe(watch: Watch, request: SubscribeRequest, done: (answer: Answer<Subscribed>) => void): void;
@@ -197,7 +199,8 @@ export class Watch {
   }
 
   #united(): WatchOptions {
-    return unite([...this.#listeners].map((listener) => listener.options));
+    const united = unite([...this.#listeners].map((listener) => listener.options));
+    return this.wire.slowedTo === undefined ? united : slow(united, this.wire.slowedTo);
   }
 
   #change(next: Snapshot): void {
@@ -224,6 +227,12 @@ export function unite(all: readonly WatchOptions[]): WatchOptions {
     ...(every === undefined ? {} : { every }),
     ...(all.some((one) => one.presence) ? { presence: true } : {}),
   };
+}
+
+/** The slower of what is wanted and `slowedTo`. */
+function slow(options: WatchOptions, slowedTo: string): WatchOptions {
+  const slower = options.every !== undefined && durationMs(options.every) > durationMs(slowedTo);
+  return slower ? options : { ...options, every: slowedTo };
 }
 
 const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };

@@ -9,6 +9,7 @@ import type { Connection } from './connection.js';
 import type { HubClock } from './hub-clock.js';
 import { LOADING, type Snapshot } from './snapshot.js';
 import { topicKey } from './topic-key.js';
+import type { Visibility } from './visibility.js';
 import { Watch, type Answer, type Timing, type WatchWire } from './watch.js';
 import type { Frame, Params, Status, Subscribed, SubscribeRequest, Viewers } from './wire.js';
 
@@ -27,13 +28,17 @@ export class Watches implements WatchWire {
   readonly #leaving = new Map<string, Set<string>>();
   /** The newest event of a channel that came before its acknowledgement. */
   readonly #early = new Map<string, Early>();
+  readonly #unhide: () => void;
 
   constructor(
     private readonly connection: Connection,
     readonly clock: HubClock,
     readonly timing: Timing,
     readonly onListenerError: (thrown: unknown) => void,
+    private readonly hidden: { readonly visibility: Visibility; readonly every: string | undefined },
   ) {
+    // Seen again: subscribing anew with `since` brings at once what was left out meanwhile.
+    this.#unhide = hidden.visibility.onChange(() => this.#settle());
     const { socket } = connection;
     socket.on('frame', (frame) => this.#onFrame(frame));
     socket.on('status', (status) =>
@@ -50,9 +55,7 @@ export class Watches implements WatchWire {
         (early) => (early.count = count),
       ),
     );
-    socket.on('connect', () => {
-      for (const watch of this.#byKey.values()) watch.settle();
-    });
+    socket.on('connect', () => this.#settle());
     socket.on('disconnect', () => {
       this.#byChannel.clear();
       this.#subscribing.clear();
@@ -60,6 +63,10 @@ export class Watches implements WatchWire {
       this.#early.clear();
       for (const watch of [...this.#byKey.values()]) watch.disconnected();
     });
+  }
+
+  get slowedTo(): string | undefined {
+    return this.hidden.visibility.hidden ? this.hidden.every : undefined;
   }
 
   get online(): boolean {
@@ -81,6 +88,7 @@ export class Watches implements WatchWire {
   }
 
   close(): void {
+    this.#unhide();
     for (const watch of this.#byKey.values()) watch.close();
     this.#byKey.clear();
     this.#byChannel.clear();
@@ -116,6 +124,10 @@ export class Watches implements WatchWire {
 
   retired(watch: Watch): void {
     if (this.#byKey.get(watch.key) === watch) this.#byKey.delete(watch.key);
+  }
+
+  #settle(): void {
+    for (const watch of this.#byKey.values()) watch.settle();
   }
 
   #join(watch: Watch, channel: string): void {
