@@ -1,4 +1,4 @@
-import { cpSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { withLock } from './lock.mjs';
@@ -47,6 +47,8 @@ async function build(stamp) {
   try {
     await step('The TypeScript of src', 'typescript/bin/tsc', ['-p', 'tsconfig.build.json', '--outDir', next]);
     copyAssets(next);
+    // `npx pollcast` in a checkout runs it as it lies here.
+    chmodSync(join(next, 'cli.js'), 0o755);
     if (existsSync(inProject('web', 'vite.config.ts'))) {
       await step('The pages in web', 'vite/bin/vite.js', [
         ...['build', 'web', '--config', resolve(project, 'web/vite.config.ts')],

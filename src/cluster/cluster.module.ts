@@ -20,7 +20,14 @@ import { openCluster, openFrames } from './cluster.js';
       provide: Kernel,
       inject: [CLUSTER_PORTS, CONFIG, LOG, VERSION],
       useFactory: (ports: ClusterPorts, config: Config, log: Logger, version: string) =>
-        new Kernel({ ports, version, log, leaseMs: config.leaseMs }),
+        new Kernel({
+          ports,
+          version,
+          log,
+          leaseMs: config.leaseMs,
+          // What an operator's tools judge by: theirs may have been started with another environment.
+          info: () => ({ leaseMs: config.leaseMs, lingerMs: config.lingerMs }),
+        }),
     },
   ],
   exports: [CLUSTER_PORTS, FRAMES, Kernel],

@@ -1,18 +1,20 @@
 import { PollcastError } from '../errors.js';
-import { systemClock, type Clock } from './clock.js';
+import { sleep, systemClock, type Clock } from './clock.js';
+import { Commands, type ClusterCommands } from './commands.js';
+import { Departure } from './departure.js';
 import { Events, type KernelEvent, type KernelEvents } from './events.js';
 import { nodeName, type NodeId } from './identity.js';
 import type { ProcessKind } from './kind.js';
 import { LeaseKeeper } from './lease.js';
 import type { Logger } from './log.js';
-import { Mailbox, type Address, type CallOptions } from './mailbox.js';
+import type { CallOptions, Mailbox } from './mailbox.js';
 import { Monitor, type MonitorSettings } from './monitor.js';
-import { candidates, Placement } from './placement.js';
-import { notHere, type OwnedProcess } from './process.js';
+import { Placement } from './placement.js';
+import { Peers } from './peers.js';
+import type { OwnedProcess } from './process.js';
 import { Reconciler } from './reconciler.js';
 import { Supervisor } from './supervisor.js';
 import type { ClusterPorts } from './ports/cluster.js';
-import type { LeaseValue } from './ports/lease.js';
 import type { Hold, NodeRecord, NodeSighting, ProcessRecord, ProcessSpec } from './ports/store.js';
 
 export interface KernelOptions {
@@ -31,18 +33,6 @@ export interface KernelOptions {
   readonly info?: () => Record<string, number>;
 }
 
-/** What kernels ask each other. */
-type KernelMessage =
-  | { do: 'start'; name: string; kind: string }
-  | { do: 'take'; name: string; kind: string; value: LeaseValue }
-  | { do: 'stop'; name: string }
-  | { do: 'move'; name: string; to: NodeId | null }
-  | { do: 'holds'; names: string[] }
-  | { do: 'merge'; name: string; state: unknown }
-  | { do: 'look' };
-
-const HANDOVERS_AT_ONCE = 32;
-
 /**
  * A node of named, supervised, cluster-wide processes: what Erlang/OTP's `global`, supervisors and monitors give
  * (https://www.erlang.org/doc/apps/kernel/global.html), on a store, leases and a bus.
@@ -54,7 +44,7 @@ const HANDOVERS_AT_ONCE = 32;
  *     await kernel.call('counter:1', { add: 1 });
  *     await kernel.drain();
  */
-export class Kernel {
+export class Kernel implements ClusterCommands {
   readonly id: NodeId;
   readonly clock: Clock;
   readonly events: Events;
@@ -63,13 +53,18 @@ export class Kernel {
   readonly #keeper: LeaseKeeper;
   readonly #supervisor: Supervisor;
   readonly #monitor: Monitor;
+  readonly #peers: Peers;
   readonly #mailbox: Mailbox;
   readonly #placement: Placement;
   readonly #reconciler: Reconciler;
+  readonly #departure: Departure;
+  readonly #commands: Commands;
   readonly #standing: ProcessSpec[] = [];
   readonly #startedAt: number;
   #state: NodeRecord['state'] = 'live';
+  readonly #settings: MonitorSettings;
   #draining: Promise<void> | null = null;
+  #closing: Promise<void> | null = null;
   #started = false;
 
   constructor(private readonly options: KernelOptions) {
@@ -83,40 +78,46 @@ export class Kernel {
     this.#keeper = new LeaseKeeper(ports.leases, this.clock, leaseMs, log);
     const random = options.random ?? Math.random;
     this.#supervisor = new Supervisor(ports, this.#keeper, this.clock, this.events, log, random);
-    const settings: MonitorSettings = {
+    this.#settings = {
       leaseMs,
       sweepMs: options.sweepMs ?? 50,
       confirmMs: options.confirmMs ?? 10,
       pulseGraceMs: options.pulseGraceMs ?? Math.min(2_000, leaseMs / 2),
     };
-    this.#monitor = new Monitor(ports, this.clock, settings, this.events, log, {
+    this.#monitor = new Monitor(ports, this.clock, this.#settings, this.events, log, {
       info: () => this.#info(),
       announcement: () => this.#announcement(),
-      died: (node, death) => this.#reconciler.takeOverFrom(node, death),
+      bury: (node) => this.#reconciler.bury(node.id),
+      takeOver: (node, death) => this.#reconciler.takeOverFrom(node, death),
       rejoined: (storeLost) => this.#rejoined(storeLost),
       reconcile: () => this.#reconciler.run(),
       seen: (nodes) => this.#seen(nodes),
     });
-    this.#mailbox = new Mailbox(
-      ports,
-      { deliver: (at, message) => this.#deliver(at, message), locate: (name) => this.#locate(name) },
-      this.clock,
-      log,
+    this.#peers = new Peers(ports, this.#supervisor, this.#monitor, this.clock, log, (name) =>
+      this.#reconciler.check(name),
     );
+    this.#mailbox = this.#peers.mailbox;
     this.#placement = new Placement(this.id, ports.store, this.#supervisor, this.#monitor, this.#mailbox, this.clock);
-    this.#reconciler = new Reconciler(
-      ports,
-      this.#supervisor,
-      this.#monitor,
-      this.clock,
-      log,
-      {
-        holdsChanged: (names) => this.#tellHoldsChanged(names),
-        mergeInto: (owner, name, state) =>
-          this.#mailbox.castNode(owner, { to: 'kernel' }, { do: 'merge', name, state } satisfies KernelMessage),
-      },
-    );
+    this.#reconciler = new Reconciler(ports, this.#supervisor, this.#keeper, this.#monitor, this.clock, leaseMs, log, {
+      holdsChanged: (names) => void this.#peers.tellHoldsChanged(names),
+      mergeInto: (owner, name, state) => this.#peers.tell(owner, { do: 'merge', name, state }),
+      seized: (name, from) => this.#peers.tell(from, { do: 'check', name }),
+    });
+    this.#departure = new Departure(this.id, this.#supervisor, this.#monitor, this.#peers.offer, log);
+    this.#commands = new Commands({
+      store: ports.store,
+      leases: ports.leases,
+      clock: this.clock,
+      nodes: () => this.#monitor.refresh(),
+      ask: (node, message) => this.#peers.ask(node, message),
+      look: () => this.#peers.broadcast({ do: 'look' }),
+    });
+    ports.bus.onLink((up) => {
+      // What was said of their holds meanwhile was lost.
+      if (up) for (const process of this.#supervisor.owned()) process.holdsChanged();
+    });
     this.events.on('node:down', ({ node }) => this.#mailbox.nodeDown(node));
+    this.events.on('process:started', ({ name }) => this.#mailbox.forgetOwner(name));
     this.events.on('process:stopped', ({ reason }) => {
       // The spec still stands: whoever may have it next, it is not left to the next regular pass.
       if (reason === 'lease-lost') this.#monitor.reconcileSoon();
@@ -138,35 +139,53 @@ export class Kernel {
 
   /** Teaches this node a kind of process. Before `start`. */
   define<A, M, R, S>(kind: ProcessKind<A, M, R, S>): void {
-    this.#supervisor.define(kind as unknown as ProcessKind);
+    this.#supervisor.define(kind);
   }
 
   on<E extends KernelEvent>(name: E, listener: (event: KernelEvents[E]) => void): () => void {
     return this.events.on(name, listener);
   }
 
-  /** Joins the cluster. Rejects with `CONFLICT` when a living node has this name, `UNAVAILABLE` when the cluster does not answer. */
+  /**
+   * Joins the cluster. Rejects with `CONFLICT` when a living node has this name, `UNAVAILABLE` when the cluster does not
+   * answer; `close` frees what is open then.
+   */
   async start(): Promise<void> {
-    const { taken, era } = await this.#ports.store.announce(this.#announcement(), this.options.leaseMs);
-    if (taken && !(await this.#replaceDead(taken))) {
-      throw new PollcastError('CONFLICT', `a node named ${this.name} is alive already: give this one another NODE_NAME`);
-    }
-    this.#monitor.era = era;
+    // Pulse and inbox first: one that is announced without a pulse is dead in the eyes of the others.
     await this.#ports.bus.holdPulse(this.id);
     await this.#mailbox.open();
+    const unheld = await this.#announce();
     await this.#monitor.start();
     this.#started = true;
-    this.#broadcast({ do: 'look' });
+    this.#peers.broadcast({ do: 'look' });
+    void this.#peers.tellHoldsChanged(unheld);
     for (const spec of this.#standing) await this.#keepStanding(spec);
   }
 
-  /** An incarnation of our name whose pulse is gone is dead, however young its last heartbeat. */
-  async #replaceDead(id: NodeId): Promise<boolean> {
-    const [pulse] = await this.#ports.bus.pulses([id]);
-    if (pulse !== 0) return false;
-    await this.#ports.store.bury(id);
-    const { taken } = await this.#ports.store.announce(this.#announcement(), this.options.leaseMs);
-    return taken === null;
+  /** Returns the names that dead incarnations of ours had held. */
+  async #announce(): Promise<string[]> {
+    const unheld: string[] = [];
+    for (;;) {
+      const { taken, era } = await this.#ports.store.announce(this.#announcement(), this.options.leaseMs);
+      this.#monitor.era = era;
+      if (!taken) return unheld;
+      if (!(await this.#isDead(taken))) {
+        throw new PollcastError(
+          'CONFLICT',
+          `a node named ${this.name} is alive already: give this one another NODE_NAME`,
+        );
+      }
+      unheld.push(...((await this.#ports.store.bury(taken)) ?? []));
+    }
+  }
+
+  /** However young its last heartbeat: without a pulse, twice, it has ended. */
+  async #isDead(id: NodeId): Promise<boolean> {
+    const [first] = await this.#ports.bus.pulses([id]);
+    if (first !== 0) return false;
+    await sleep(this.clock, this.#settings.confirmMs);
+    const [second] = await this.#ports.bus.pulses([id]);
+    return second === 0;
   }
 
   /** Makes sure that a process runs somewhere. Resolves once somebody owns it. */
@@ -193,13 +212,25 @@ export class Kernel {
    * long as the hold; a dead node's holds are removed by the survivors. Its owner is told by `holdsChanged`.
    */
   async hold(spec: ProcessSpec, ref: string, detail = ''): Promise<void> {
-    const record = await this.#ports.store.hold(spec, { node: this.id, ref, detail });
+    const record = await this.#writeHold(spec, { node: this.id, ref, detail });
+    if (record.node) this.#mailbox.learnOwner(spec.name, record.node);
     await this.#placement.ensure(record);
-    this.#tellHoldsChanged([spec.name]);
+    void this.#peers.tellHoldsChanged([spec.name]);
+  }
+
+  async #writeHold(spec: ProcessSpec, hold: Hold): Promise<ProcessRecord> {
+    try {
+      return await this.#ports.store.hold(spec, hold);
+    } catch (error) {
+      if (!(error instanceof PollcastError) || error.code !== 'CONFLICT' || this.#closing) throw error;
+      // Others took this node for dead: it joins again now, not at its next heartbeat.
+      await this.#monitor.confirm();
+      return this.#ports.store.hold(spec, hold);
+    }
   }
 
   async unhold(name: string, ref: string): Promise<void> {
-    if (await this.#ports.store.unhold(name, this.id, ref)) this.#tellHoldsChanged([name]);
+    if (await this.#ports.store.unhold(name, this.id, ref)) void this.#peers.tellHoldsChanged([name]);
   }
 
   holds(name: string): Promise<Hold[]> {
@@ -215,36 +246,23 @@ export class Kernel {
     await this.#mailbox.cast(name, message);
   }
 
-  /** Ends a process for good, in spite of its holders. Rejects with `NOT_FOUND`. */
-  async stop(name: string): Promise<void> {
-    const record = await this.#existing(name);
-    const owner = record.node;
-    if (owner && this.#monitor.nodes.some((node) => node.id === owner)) {
-      const stopped = await this.#mailbox.callNode(owner, { to: 'kernel' }, { do: 'stop', name } satisfies KernelMessage);
-      if (stopped === true) return;
-    }
-    await this.#ports.store.retire(name, record.fence, true);
+  /** See `ClusterCommands`, as the next three. */
+  stop(name: string): Promise<void> {
+    return this.#commands.stop(name);
   }
 
-  /** Hands a process to another node (default: the next in order). Rejects with `NOT_FOUND`, `UNAVAILABLE`. */
+  stopUnlessHeld(name: string): Promise<boolean> {
+    return this.#commands.stopUnlessHeld(name);
+  }
+
   async move(name: string, to?: NodeId): Promise<NodeId> {
-    const record = await this.#existing(name);
-    if (!record.node) throw new PollcastError('UNAVAILABLE', `${name} has no owner now; it is being placed`);
-    const target = to ?? candidates(name, await this.#monitor.refresh(), record.kind).find((id) => id !== record.node);
-    if (!target) throw new PollcastError('UNAVAILABLE', `no other node can take ${name}`);
-    const moved = await this.#mailbox.callNode(record.node, { to: 'kernel' }, { do: 'move', name, to: target } satisfies KernelMessage);
-    if (moved !== true) throw new PollcastError('UNAVAILABLE', `${nodeName(target)} did not take ${name}`);
-    this.#mailbox.forgetOwner(name);
+    const target = await this.#commands.move(name, to);
+    this.#mailbox.learnOwner(name, target);
     return target;
   }
 
-  /** Stops (or resumes) placing processes on a node, by name. Rejects with `NOT_FOUND`. */
   async cordon(name: string, cordoned = true): Promise<void> {
-    const nodes = await this.#monitor.refresh();
-    const node = nodes.find((candidate) => candidate.name === name || candidate.id === name);
-    if (!node) throw new PollcastError('NOT_FOUND', `there is no node ${name}; there are ${nodes.map((n) => n.name).join(', ')}`);
-    await this.#ports.store.setNodeState(node.id, cordoned ? 'cordoned' : 'live');
-    this.#broadcast({ do: 'look' });
+    await this.#commands.cordon(name, cordoned);
     await this.#monitor.refresh();
   }
 
@@ -273,113 +291,50 @@ export class Kernel {
 
   async #drain(): Promise<void> {
     this.#state = 'draining';
-    this.#supervisor.closed = true;
-    await this.#attempt('announce draining', () => this.#ports.store.setNodeState(this.id, 'draining'));
-    this.#broadcast({ do: 'look' });
-    await this.#supervisor.settle();
-    const nodes = await this.#monitor.refresh().catch(() => this.#monitor.nodes);
-    const processes = this.#supervisor.owned();
-    let next = 0;
-    const worker = async (): Promise<void> => {
-      for (let process = processes[next++]; process; process = processes[next++]) {
-        await this.#handOver(process, nodes);
-      }
-    };
-    await Promise.all(Array.from({ length: HANDOVERS_AT_ONCE }, worker));
+    const reachable = await this.#attempt('announce draining', () =>
+      this.#ports.store.setNodeState(this.id, 'draining'),
+    );
+    this.#peers.broadcast({ do: 'look' });
+    await this.#departure.run(reachable);
   }
 
-  /** After `drain` and after the last hold was taken back: leaves the cluster. */
-  async close(): Promise<void> {
+  /** After `drain` and after the last hold was taken back: leaves the cluster. Idempotent. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
     await this.drain();
     this.#monitor.close();
     this.#keeper.close();
-    await this.#attempt('leave', () => this.#ports.store.bury(this.id));
-    this.#broadcast({ do: 'look' });
+    await this.#attempt('leave', async () =>
+      this.#peers.tellHoldsChanged((await this.#ports.store.bury(this.id)) ?? []),
+    );
+    this.#peers.broadcast({ do: 'look' });
     await this.#attempt('close mailbox', () => this.#mailbox.close());
     await this.#ports.close();
   }
 
-  async #handOver(process: OwnedProcess, nodes: readonly NodeSighting[]): Promise<void> {
-    const { name, kind } = process.record;
-    const to = candidates(name, nodes, kind).find((id) => id !== this.id) ?? null;
-    await this.#attempt(`hand over ${name}`, () => this.#supervisor.handOver(name, to, this.#offer));
-  }
-
-  readonly #offer = async (to: NodeId, name: string, kind: string, value: LeaseValue): Promise<boolean> =>
-    (await this.#mailbox.callNode(to, { to: 'kernel' }, { do: 'take', name, kind, value } satisfies KernelMessage, 2_000)) === true;
-
-  async #attempt(what: string, step: () => Promise<unknown>): Promise<void> {
+  /** Whether it worked. */
+  async #attempt(what: string, step: () => Promise<unknown>): Promise<boolean> {
     try {
       await step();
+      return true;
     } catch (error) {
       this.#log.warn({ err: error }, `could not ${what}`);
-    }
-  }
-
-  async #existing(name: string): Promise<ProcessRecord> {
-    const record = await this.#ports.store.process(name);
-    if (!record) throw new PollcastError('NOT_FOUND', `there is no process ${name}`);
-    return record;
-  }
-
-  async #locate(name: string): Promise<NodeId | null> {
-    if (this.#supervisor.get(name)) return this.id;
-    const record = await this.#ports.store.process(name);
-    return record?.node ?? null;
-  }
-
-  #deliver(at: Address, message: unknown): Promise<unknown> {
-    if (at.to === 'kernel') return this.#handle(message as KernelMessage);
-    const process = this.#supervisor.get(at.name);
-    return process ? process.deliver(message) : Promise.reject(notHere(at.name));
-  }
-
-  async #handle(message: KernelMessage): Promise<unknown> {
-    switch (message.do) {
-      case 'start':
-        return this.#supervisor.start(message.name, message.kind, 'first');
-      case 'take':
-        this.#mailbox.forgetOwner(message.name);
-        return (await this.#supervisor.start(message.name, message.kind, 'handover', message.value)) === 'here';
-      case 'stop':
-        return this.#supervisor.retire(message.name);
-      case 'move':
-        return this.#supervisor.handOver(message.name, message.to, this.#offer);
-      case 'holds':
-        for (const name of message.names) this.#supervisor.get(name)?.holdsChanged();
-        return true;
-      case 'look':
-        await this.#monitor.refresh();
-        return true;
-      case 'merge':
-        await this.#supervisor.get(message.name)?.merge(message.state);
-        return true;
-    }
-  }
-
-  #tellHoldsChanged(names: readonly string[]): void {
-    for (const name of names) {
-      const process = this.#supervisor.get(name);
-      if (process) process.holdsChanged();
-      else void this.#attempt('tell of holds', () => this.#tellOwner(name));
-    }
-  }
-
-  async #tellOwner(name: string): Promise<void> {
-    const owner = await this.#mailbox.locate(name);
-    if (owner) this.#mailbox.castNode(owner, { to: 'kernel' }, { do: 'holds', names: [name] } satisfies KernelMessage);
-  }
-
-  #broadcast(message: KernelMessage): void {
-    for (const node of this.#monitor.nodes) {
-      if (node.id !== this.id) this.#mailbox.castNode(node.id, { to: 'kernel' }, message);
+      return false;
     }
   }
 
   async #rejoined(storeLost: boolean): Promise<void> {
     if (!storeLost) return;
     // The specs went with the store; what ran here is known here, and so it comes back from here.
-    for (const process of this.#supervisor.owned()) await this.#ports.store.register(process.record);
+    for (const process of this.#supervisor.owned()) {
+      await this.#ports.store.register(process.record);
+      await process.claimAgain();
+    }
+    for (const spec of this.#supervisor.lost.values()) await this.#ports.store.register(spec);
     for (const spec of this.#standing) await this.#ports.store.register(spec);
   }
 

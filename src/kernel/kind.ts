@@ -43,10 +43,18 @@ export interface ProcessContext<S> {
   retire(): Promise<boolean>;
 }
 
+/**
+ * An answer that comes later, while the process goes on with its next message: as `gen_server:reply/2`. The process
+ * settles it itself, also when it stops.
+ */
+export class Later<R> {
+  constructor(readonly answer: Promise<R>) {}
+}
+
 /** A running incarnation of a process. */
 export interface Running<M = unknown, R = unknown> {
   /** Takes one message at a time. A coded error is the caller's answer; any other throw is a crash. */
-  handle?(message: M): Promise<R> | R;
+  handle?(message: M): Promise<R | Later<R>> | R | Later<R>;
   /** Somebody's hold on the process came, went or changed. Called between messages. */
   holdsChanged?(): Promise<void> | void;
   /** What it knows now, for `merge` of a successor. */
@@ -61,14 +69,14 @@ export interface Running<M = unknown, R = unknown> {
 
 /**
  * A kind of process. Restart rules are OTP's (https://www.erlang.org/doc/system/sup_princ.html#restart-strategy):
- * `permanent` is always restarted, `transient` only after a crash, `temporary` never.
+ * `permanent` is always restarted, `transient` (the default) only after a crash, `temporary` never.
  */
 export interface ProcessKind<A = unknown, M = unknown, R = unknown, S = unknown> {
   readonly kind: string;
   readonly restart?: 'permanent' | 'transient' | 'temporary';
   /**
-   * Which node a new process should start on, best first. Default: the node that asks for it, if it may.
-   * `here` comes first when all are equal.
+   * Which node a new process should start on, best first, out of `nodes`: those that take work and know this kind.
+   * Default: the node that asks for it (`here`), if it may.
    */
   place?(nodes: readonly NodeSighting[], here: NodeId, record: ProcessRecord): readonly NodeId[];
   start(args: A, context: ProcessContext<S>): Promise<Running<M, R>> | Running<M, R>;

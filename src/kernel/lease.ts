@@ -16,6 +16,8 @@ class HeldLease implements Lease {
   renewedMono: number;
   renewing = false;
   over = false;
+  /** A successor may replace the grant at any moment: finding it replaced is no loss. */
+  leaving = false;
 
   constructor(
     grant: Grant,
@@ -67,6 +69,11 @@ export class LeaseKeeper {
     private readonly log: Logger,
   ) {}
 
+  /** Whether a lease on this name is kept here, be it that its process has stopped and waits for its successor. */
+  keeps(name: string): boolean {
+    return this.#held.has(name);
+  }
+
   get size(): number {
     return this.#held.size;
   }
@@ -85,12 +92,15 @@ export class LeaseKeeper {
     return this.port.fence(lease.grant);
   }
 
+  /** It is being offered to a successor. Renewed all the same, so that the name is not free until it is taken. */
+  leave(lease: Lease): void {
+    (lease as HeldLease).leaving = true;
+  }
+
   /** Stops renewing without telling the cluster: the grant now belongs to a successor. */
   forget(lease: Lease): void {
-    const held = this.#held.get(lease.name);
-    if (held !== lease) return;
-    held.over = true;
-    this.#held.delete(lease.name);
+    (lease as HeldLease).over = true;
+    if (this.#held.get(lease.name) === lease) this.#held.delete(lease.name);
   }
 
   /** Lets go. A lease that cannot be released ends by itself within its time. */
@@ -162,6 +172,6 @@ export class LeaseKeeper {
 
   #lose(lease: HeldLease, certain: boolean): void {
     this.forget(lease);
-    lease.onLost(certain);
+    if (!lease.leaving) lease.onLost(certain);
   }
 }

@@ -34,7 +34,12 @@ export interface Judgement {
   readonly dead: ReadonlyMap<NodeId, Death>;
 }
 
-export function judge(zeros: ReadonlyMap<NodeId, number>, sight: Sight, leaseMs: number, pulseGraceMs: number): Judgement {
+export function judge(
+  zeros: ReadonlyMap<NodeId, number>,
+  sight: Sight,
+  leaseMs: number,
+  pulseGraceMs: number,
+): Judgement {
   const next = new Map<NodeId, number>();
   const suspects = new Map<NodeId, string>();
   const dead = new Map<NodeId, Death>();
@@ -48,7 +53,8 @@ export function judge(zeros: ReadonlyMap<NodeId, number>, sight: Sight, leaseMs:
       else suspects.set(node.id, 'pulse gone, seen once');
     }
     if (dead.has(node.id) || sight.ownBeatsMs < leaseMs) continue;
-    if (node.ageMs > leaseMs) dead.set(node.id, { by: 'silence', evidence: `no heartbeat for ${Math.round(node.ageMs)} ms` });
+    if (node.ageMs > leaseMs)
+      dead.set(node.id, { by: 'silence', evidence: `no heartbeat for ${Math.round(node.ageMs)} ms` });
     else if (node.ageMs > (leaseMs * 2) / 3 && !suspects.has(node.id)) {
       suspects.set(node.id, `no heartbeat for ${Math.round(node.ageMs)} ms`);
     }

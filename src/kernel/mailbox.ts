@@ -2,7 +2,7 @@ import { PollcastError, toPollcastError, type WireError } from '../errors.js';
 import { sleep, type Clock, type Timer } from './clock.js';
 import type { NodeId } from './identity.js';
 import type { Logger } from './log.js';
-import { isNotHere } from './process.js';
+import { isNotHere, notHere } from './process.js';
 import type { ClusterPorts } from './ports/cluster.js';
 import type { Unsubscribe } from './ports/bus.js';
 
@@ -11,20 +11,21 @@ export type Address = { readonly to: 'process'; readonly name: string } | { read
 
 type Envelope =
   | { t: 'call'; id: number; from: NodeId; at: Address; m: unknown }
-  | { t: 'cast'; at: Address; m: unknown }
+  /** `hop`: passed on by a node that was its owner once; not passed on again. */
+  | { t: 'cast'; at: Address; m: unknown; hop?: true }
   | { t: 'reply'; id: number; v?: unknown; e?: WireError };
 
 interface Pending {
   readonly node: NodeId;
   resolve(value: unknown): void;
-  reject(error: unknown): void;
+  reject(error: Error): void;
   timer: Timer;
 }
 
 export interface CallOptions {
   /** Default 5,000. */
   readonly timeoutMs?: number;
-  /** Send it again when the owner died with the answer outstanding. Only for messages that may arrive twice. */
+  /** Send it again when the owner died, or the link broke, with the answer outstanding. Only for messages that may arrive twice. */
   readonly idempotent?: boolean;
 }
 
@@ -48,6 +49,7 @@ export class Mailbox {
   #flushing = false;
   #next = 1;
   #unsubscribe: Unsubscribe | null = null;
+  #unlink: (() => void) | null = null;
 
   constructor(
     private readonly ports: ClusterPorts,
@@ -57,13 +59,23 @@ export class Mailbox {
   ) {}
 
   async open(): Promise<void> {
+    this.#unlink = this.ports.bus.onLink((up) => up && this.#afterGap());
     this.#unsubscribe = await this.ports.bus.subscribe(inbox(this.ports.node), (text) => this.#receive(text));
   }
 
   async close(): Promise<void> {
-    for (const pending of [...this.#pending.values()]) pending.reject(new PollcastError('UNAVAILABLE', 'this node stops'));
+    for (const pending of [...this.#pending.values()])
+      pending.reject(new PollcastError('UNAVAILABLE', 'this node stops'));
+    this.#unlink?.();
     await this.#flush();
     await this.#unsubscribe?.();
+  }
+
+  /** Answers may have been lost while nothing reached us; nobody is to wait for them. */
+  #afterGap(): void {
+    for (const pending of [...this.#pending.values()]) {
+      pending.reject(new PollcastError('UNAVAILABLE', 'the answer may have been lost: the link was broken', { lost: true }));
+    }
   }
 
   /** Where a name lives may have changed: ask again next time. */
@@ -71,11 +83,18 @@ export class Mailbox {
     this.#owners.delete(name);
   }
 
+  /** Somebody has just read where it lives. */
+  learnOwner(name: string, node: NodeId): void {
+    if (node === this.ports.node) this.#owners.delete(name);
+    else this.#owners.set(name, node);
+  }
+
   /** A node is gone: its answers will not come. */
   nodeDown(node: NodeId): void {
     for (const [name, owner] of this.#owners) if (owner === node) this.#owners.delete(name);
     for (const pending of [...this.#pending.values()]) {
-      if (pending.node === node) pending.reject(new PollcastError('UNAVAILABLE', 'the node that was asked is gone', { nodeDown: true }));
+      if (pending.node === node)
+        pending.reject(new PollcastError('UNAVAILABLE', 'the node that was asked is gone', { nodeDown: true }));
     }
   }
 
@@ -89,7 +108,7 @@ export class Mailbox {
         const node = await this.locate(name);
         if (node) return await this.callNode(node, { to: 'process', name }, message, leftMs);
       } catch (error) {
-        const again = isNotHere(error) || (options.idempotent === true && isNodeDown(error));
+        const again = isNotHere(error) || (options.idempotent === true && isLost(error));
         if (!again) throw error;
         this.#owners.delete(name);
       }
@@ -97,14 +116,14 @@ export class Mailbox {
     }
   }
 
-  /** Sends without an answer; lost when nobody is there. */
+  /** Sends without an answer; lost when nobody is there. Whoever does not own it any more passes it on, once. */
   async cast(name: string, message: unknown): Promise<void> {
     const node = await this.locate(name);
     if (node) this.castNode(node, { to: 'process', name }, message);
   }
 
   callNode(node: NodeId, at: Address, message: unknown, timeoutMs = 5_000): Promise<unknown> {
-    if (node === this.ports.node) return this.local.deliver(at, message, node);
+    if (node === this.ports.node) return this.#callHere(at, message, timeoutMs);
     const id = this.#next++;
     return new Promise((resolve, reject) => {
       const settle = (end: () => void): void => {
@@ -112,23 +131,47 @@ export class Mailbox {
         timer.cancel();
         end();
       };
-      const timer = this.clock.after(timeoutMs, () =>
-        settle(() => reject(new PollcastError('UNAVAILABLE', `no answer within ${Math.round(timeoutMs)} ms`))),
-      );
+      const timer = this.clock.after(timeoutMs, () => settle(() => reject(noAnswer(timeoutMs))));
       this.#pending.set(id, {
         node,
         timer,
         resolve: (value) => settle(() => resolve(value)),
-        reject: (error) => settle(() => reject(error as Error)),
+        reject: (error) => settle(() => reject(error)),
       });
       this.#post(node, { t: 'call', id, from: this.ports.node, at, m: message });
     });
   }
 
+  #callHere(at: Address, message: unknown, timeoutMs: number): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      const timer = this.clock.after(timeoutMs, () => reject(noAnswer(timeoutMs)));
+      this.local
+        .deliver(at, message, this.ports.node)
+        .then(resolve, reject)
+        .finally(() => timer.cancel());
+    });
+  }
+
   castNode(node: NodeId, at: Address, message: unknown): void {
-    if (node === this.ports.node) {
-      this.local.deliver(at, message, node).catch((error: unknown) => this.log.debug({ err: error, at }, 'cast not taken'));
-    } else this.#post(node, { t: 'cast', at, m: message });
+    if (node === this.ports.node) void this.#take({ t: 'cast', at, m: message }, node);
+    else this.#post(node, { t: 'cast', at, m: message });
+  }
+
+  async #take(envelope: Envelope & { t: 'cast' }, from: NodeId): Promise<void> {
+    const { at, m, hop } = envelope;
+    try {
+      try {
+        await this.local.deliver(at, m, from);
+      } catch (error) {
+        if (at.to !== 'process' || hop || !isNotHere(error)) throw error;
+        this.#owners.delete(at.name);
+        const node = await this.locate(at.name);
+        if (!node || node === this.ports.node) throw error;
+        this.#post(node, { ...envelope, hop: true });
+      }
+    } catch (error) {
+      this.log.debug({ err: error, at }, 'cast not taken');
+    }
   }
 
   /** Where a name lives, as far as is known here; may be out of date. */
@@ -136,7 +179,8 @@ export class Mailbox {
     const known = this.#owners.get(name);
     if (known) return known;
     const owner = await this.local.locate(name);
-    if (owner) this.#owners.set(name, owner);
+    // What is here is asked for here each time.
+    if (owner && owner !== this.ports.node) this.#owners.set(name, owner);
     return owner;
   }
 
@@ -158,11 +202,17 @@ export class Mailbox {
 
   async #send(node: NodeId, box: readonly Envelope[]): Promise<void> {
     try {
-      await this.ports.bus.publish(inbox(node), JSON.stringify(box));
+      if ((await this.ports.bus.publish(inbox(node), JSON.stringify(box))) > 0) return;
+      // It is dead, or its link is just broken: it has not got them, so they may be sent again.
+      for (const envelope of box) if (envelope.t === 'call') this.#fail(envelope, unheard(envelope.at));
     } catch (error) {
       // The callers learn it at once instead of by their time-outs.
-      for (const envelope of box) if (envelope.t === 'call') this.#pending.get(envelope.id)?.reject(toPollcastError(error));
+      for (const envelope of box) if (envelope.t === 'call') this.#fail(envelope, toPollcastError(error));
     }
+  }
+
+  #fail({ id }: Envelope & { t: 'call' }, error: PollcastError): void {
+    this.#pending.get(id)?.reject(error);
   }
 
   #receive(text: string): void {
@@ -172,9 +222,7 @@ export class Mailbox {
         if (envelope.e) pending?.reject(PollcastError.fromWire(envelope.e));
         else pending?.resolve(envelope.v);
       } else if (envelope.t === 'cast') {
-        this.local
-          .deliver(envelope.at, envelope.m, '')
-          .catch((error: unknown) => this.log.debug({ err: error, at: envelope.at }, 'cast not taken'));
+        void this.#take(envelope, '');
       } else {
         const { id, from } = envelope;
         this.local.deliver(envelope.at, envelope.m, from).then(
@@ -190,6 +238,17 @@ export function inbox(node: NodeId): string {
   return `inbox:${node}`;
 }
 
-function isNodeDown(error: unknown): boolean {
-  return error instanceof PollcastError && (error.details as Record<string, unknown> | undefined)?.['nodeDown'] === true;
+function unheard(at: Address): PollcastError {
+  return notHere(at.to === 'process' ? at.name : 'its kernel');
+}
+
+function noAnswer(timeoutMs: number): PollcastError {
+  return new PollcastError('UNAVAILABLE', `no answer within ${Math.round(timeoutMs)} ms`);
+}
+
+/** Whether it was done, nobody knows: whoever was to answer has died, or the answer was lost on its way. */
+function isLost(error: unknown): boolean {
+  if (!(error instanceof PollcastError)) return false;
+  const details = error.details as Record<string, unknown> | undefined;
+  return details?.['nodeDown'] === true || details?.['lost'] === true;
 }

@@ -1,3 +1,4 @@
+import { PollcastError } from '../errors.js';
 import type { Clock } from './clock.js';
 import type { Events } from './events.js';
 import type { NodeId } from './identity.js';
@@ -23,7 +24,10 @@ export interface MonitorHooks {
   info(): Readonly<Record<string, number>>;
   /** What this node announces itself as. */
   announcement(): NodeRecord;
-  died(node: NodeSighting, death: Death): Promise<void>;
+  /** Removes a dead node and its holds. Tried again at the next sweep when it fails. */
+  bury(node: NodeSighting, death: Death): Promise<void>;
+  /** Runs its processes on. What fails here is left to the reconcile pass that follows. */
+  takeOver(node: NodeSighting, death: Death): Promise<void>;
   /** This node had been buried, or (`storeLost`) the store had forgotten everything. */
   rejoined(storeLost: boolean): Promise<void>;
   /** Time to compare what should run with what runs. */
@@ -43,9 +47,16 @@ export class Monitor {
   #nodes: readonly NodeSighting[] = [];
   #zeros: ReadonlyMap<NodeId, number> = new Map();
   #suspects: ReadonlyMap<NodeId, string> = new Map();
+  /** Found dead here, and not buried yet: not among `nodes` any more. One that is seen after its burial has come back. */
   readonly #mourned = new Set<NodeId>();
   #seenMono = -Infinity;
+  #looks = 0;
+  #looked = 0;
   #beatsSince: number | null = null;
+  #joining: Promise<void> | null = null;
+  /** Rejoining began and has not been finished: what was lost is not all written again. */
+  #joinDue = false;
+  #joins = 0;
   #lastBeat = -Infinity;
   #closed = false;
   #reconciling: Loop | null = null;
@@ -83,14 +94,60 @@ export class Monitor {
       this.#loops.push(made);
       return made;
     };
-    loop('heartbeat', () => leaseMs / 3, () => this.#beat());
-    loop('sweep', () => (this.#zeros.size > 0 ? confirmMs : sweepMs), () => this.#sweep());
-    this.#reconciling = loop('reconcile', () => leaseMs, () => this.hooks.reconcile());
+    loop(
+      'heartbeat',
+      () => leaseMs / 3,
+      () => this.#beat(),
+    );
+    loop(
+      'sweep',
+      () => (this.#zeros.size > 0 ? confirmMs : sweepMs),
+      () => this.#sweep(),
+    );
+    this.#reconciling = loop(
+      'reconcile',
+      () => leaseMs,
+      () => this.hooks.reconcile(),
+    );
+    // What a cluster that was stopped as a whole, or our own dead incarnation, has left is taken up at once.
+    this.reconcileSoon();
   }
 
   close(): void {
     this.#closed = true;
     for (const loop of this.#loops) loop.close();
+  }
+
+  /** Changes with every rejoining, and is `null` during one: what was read before then says nothing about now. */
+  get membership(): number | null {
+    return this.#joinDue ? null : this.#joins;
+  }
+
+  /** How long our own heartbeats have gone through without a miss. */
+  #ownBeatsMs(): number {
+    const now = this.clock.monotonic();
+    // An unanswered beat is a miss long before it is an error.
+    if (this.#beatsSince === null || now - this.#lastBeat > this.#missMs) return 0;
+    return now - this.#beatsSince;
+  }
+
+  /** Two beats further apart than this have one missing between them. */
+  get #missMs(): number {
+    return (this.settings.leaseMs * 2) / 3;
+  }
+
+  /** Whether a node is in the cluster: looks again before it says no, for it may be new. */
+  async knows(id: NodeId): Promise<boolean> {
+    const there = (): boolean => this.#nodes.some((node) => node.id === id);
+    if (there() || this.#mourned.has(id)) return there();
+    if (this.clock.monotonic() - this.#seenMono > this.settings.sweepMs) await this.#look();
+    return there();
+  }
+
+  /** Joins again at once if this node was buried, instead of at its next heartbeat. */
+  async confirm(): Promise<void> {
+    const known = await this.ports.store.beat(this.ports.node, this.hooks.info());
+    if (!known || this.#joinDue) await this.#rejoin();
   }
 
   /** Compares what should run with what runs now instead of at the next pass. */
@@ -109,9 +166,9 @@ export class Monitor {
     try {
       const known = await this.ports.store.beat(this.ports.node, this.hooks.info());
       if (this.#closed) return;
-      if (!known) await this.#rejoin();
+      if (!known || this.#joinDue) await this.#rejoin();
       // A gap between two beats, whatever made it, means that our picture of the others has one too.
-      if (this.#beatsSince === null || now - this.#lastBeat > this.settings.leaseMs) this.#beatsSince = now;
+      if (this.#beatsSince === null || now - this.#lastBeat > this.#missMs) this.#beatsSince = now;
       this.#lastBeat = now;
       await this.#look();
       if (!this.#up) this.reconcileSoon();
@@ -123,28 +180,42 @@ export class Monitor {
     }
   }
 
-  async #rejoin(): Promise<void> {
-    const { era } = await this.ports.store.announce(this.hooks.announcement(), this.settings.leaseMs);
+  #rejoin(): Promise<void> {
+    this.#joining ??= this.#joinAgain().finally(() => (this.#joining = null));
+    return this.#joining;
+  }
+
+  async #joinAgain(): Promise<void> {
+    this.#joinDue = true;
+    const { taken, era } = await this.ports.store.announce(this.hooks.announcement(), this.settings.leaseMs);
+    if (taken)
+      throw new PollcastError('CONFLICT', `this node was taken for dead, and ${taken} has its name now: stop this one`);
     const storeLost = era !== this.era;
-    this.era = era;
-    this.log.warn({ storeLost }, storeLost ? 'the store lost its data; writing it again' : 'others took this node for dead; joining again');
-    this.#mourned.clear();
+    this.log.warn(
+      { storeLost },
+      storeLost ? 'the store lost its data; writing it again' : 'others took this node for dead; joining again',
+    );
+    this.#joins += 1;
     await this.hooks.rejoined(storeLost);
+    this.era = era;
+    this.#joinDue = false;
     this.events.emit('rejoined', { storeLost });
     this.reconcileSoon();
   }
 
   async #look(): Promise<void> {
-    const nodes = await this.ports.store.nodes();
+    const asked = ++this.#looks;
+    const all = await this.ports.store.nodes();
+    // A later look has answered before this one: it knows better.
+    if (this.#closed || asked < this.#looked) return;
+    this.#looked = asked;
+    const nodes = all.filter((node) => !this.#mourned.has(node.id));
     const before = this.#nodes.map((node) => node.id);
     this.#nodes = nodes;
     this.#seenMono = this.clock.monotonic();
     const now = new Set(nodes.map((node) => node.id));
     for (const id of now) if (!before.includes(id) && id !== this.ports.node) this.events.emit('node:up', { node: id });
-    for (const id of before) {
-      if (!now.has(id) && !this.#mourned.has(id)) this.events.emit('node:down', { node: id, evidence: 'it left' });
-    }
-    for (const id of this.#mourned) if (!now.has(id)) this.#mourned.delete(id);
+    for (const id of before) if (!now.has(id)) this.events.emit('node:down', { node: id, evidence: 'it left' });
     this.hooks.seen(nodes);
   }
 
@@ -156,9 +227,10 @@ export class Monitor {
     if (this.#up && picture > (lateMs > leaseMs / 2 ? this.settings.sweepMs : leaseMs / 3)) await this.#look();
     const ids = this.#nodes.map((node) => node.id);
     if (ids.length < 2) return;
+    const asked = this.clock.monotonic();
     const counts = await this.ports.bus.pulses(ids);
-    if (this.#closed) return;
-    const now = this.clock.monotonic();
+    // An answer that took so long tells what was, not what is: this node was paused, or Redis was.
+    if (this.#closed || this.clock.monotonic() - asked > leaseMs / 3) return;
     const judgement = judge(
       this.#zeros,
       {
@@ -166,7 +238,7 @@ export class Monitor {
         pulses: new Map(ids.map((id, i) => [id, counts[i] ?? 0])),
         self: this.ports.node,
         ownPulseAgeMs: this.ports.bus.pulseAgeMs(),
-        ownBeatsMs: this.#beatsSince === null ? 0 : now - this.#beatsSince,
+        ownBeatsMs: this.#ownBeatsMs(),
       },
       leaseMs,
       this.settings.pulseGraceMs,
@@ -178,15 +250,25 @@ export class Monitor {
     this.#suspects = judgement.suspects;
     for (const [id, death] of judgement.dead) {
       const node = this.#nodes.find((candidate) => candidate.id === id);
-      if (!node || this.#mourned.has(id)) continue;
-      this.#mourned.add(id);
-      this.events.emit('node:down', { node: id, evidence: death.evidence });
-      this.hooks.died(node, death).catch((error: unknown) => {
-        // Not done: it is found dead again at the next sweep.
-        this.#mourned.delete(id);
-        this.log.warn({ err: error, node: id }, 'could not take over from a dead node; trying again');
-      });
+      if (node && !this.#mourned.has(id)) this.#mourn(node, death);
     }
+  }
+
+  #mourn(node: NodeSighting, death: Death): void {
+    this.#mourned.add(node.id);
+    this.#nodes = this.#nodes.filter((other) => other.id !== node.id);
+    this.events.emit('node:down', { node: node.id, evidence: death.evidence });
+    const trouble = (err: unknown): void =>
+      this.log.warn({ err, node: node.id }, 'a dead node is not cleared away yet');
+    this.hooks
+      .bury(node, death)
+      .catch(trouble)
+      .finally(() => this.#mourned.delete(node.id));
+    this.hooks
+      .takeOver(node, death)
+      .catch(trouble)
+      // What it was about to own, or had begun to take over itself, has no record under its name.
+      .finally(() => this.reconcileSoon());
   }
 
   #link(up: boolean): void {

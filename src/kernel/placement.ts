@@ -37,7 +37,7 @@ export class Placement {
     const deadline = this.clock.monotonic() + GIVE_UP_MS;
     for (let record: ProcessRecord | null = first; ; record = await this.store.process(first.name)) {
       if (!record) record = await this.store.register(first);
-      if (record.node && this.#known(record.name, record.node)) return;
+      if (record.node && (await this.#known(record.name, record.node))) return;
       const result = await this.#place(record);
       if (result === 'here') return;
       if (this.clock.monotonic() >= deadline) {
@@ -47,16 +47,18 @@ export class Placement {
     }
   }
 
-  /** An owner that is not among the nodes is dead, or so new that we have not seen it: then its lease decides. */
-  #known(name: string, node: NodeId): boolean {
-    if (node === this.self) return this.supervisor.get(name) !== undefined;
-    return this.monitor.nodes.some((other) => other.id === node);
+  /** An owner that is not among the nodes is dead: then its lease decides. */
+  async #known(name: string, node: NodeId): Promise<boolean> {
+    if (node !== this.self) return this.monitor.knows(node);
+    // One that is just ending here is nobody's any more: it has to be started anew.
+    return this.supervisor.get(name)?.ending === null;
   }
 
   async #place(record: ProcessRecord): Promise<StartResult> {
     const definition = this.supervisor.kind(record.kind);
+    const able = this.monitor.nodes.filter((node) => node.state === 'live' && node.kinds.includes(record.kind));
     const order = definition?.place
-      ? definition.place(this.monitor.nodes, this.self, record)
+      ? definition.place(able, this.self, record)
       : [this.self, ...candidates(record.name, this.monitor.nodes, record.kind).filter((id) => id !== this.self)];
     let last: StartResult = 'refused';
     for (const node of order) {
@@ -67,13 +69,14 @@ export class Placement {
   }
 
   async #startOn(node: NodeId, record: ProcessRecord): Promise<StartResult> {
+    const origin = record.fence > 0 ? 'takeover' : 'first';
     if (node === this.self) {
       const own = this.monitor.nodes.find((other) => other.id === node);
       if (own && own.state !== 'live') return 'refused';
-      return this.supervisor.start(record.name, record.kind, record.fence > 0 ? 'takeover' : 'first');
+      return this.supervisor.start(record.name, record.kind, origin);
     }
     try {
-      const message = { do: 'start', name: record.name, kind: record.kind };
+      const message = { do: 'start', name: record.name, kind: record.kind, origin };
       return (await this.mailbox.callNode(node, { to: 'kernel' }, message, 2_000)) as StartResult;
     } catch {
       // It may be dying: the next in order is asked.

@@ -1,10 +1,10 @@
 import { PollcastError } from '../errors.js';
-import type { Clock, Timer } from './clock.js';
+import { sleep, type Clock, type Timer } from './clock.js';
 import type { Events } from './events.js';
-import type { ProcessContext, ProcessKind, Running, StopReason } from './kind.js';
+import { Later, type ProcessContext, type ProcessKind, type Running, type StopReason } from './kind.js';
 import type { Lease, LeaseKeeper } from './lease.js';
 import type { Logger } from './log.js';
-import { decideRestart } from './restarts.js';
+import { RestartHistory } from './restarts.js';
 import type { ProcessRecord, ProcessState, StorePort } from './ports/store.js';
 
 /** What a process needs of its node. */
@@ -17,16 +17,20 @@ export interface ProcessHost {
   readonly log: Logger;
   readonly random: () => number;
   /** The process is over and out of the node's table. */
-  onGone(process: OwnedProcess): void;
+  onGone(process: OwnedProcess, reason: StopReason): void;
 }
 
 type Origin = ProcessContext<unknown>['origin'];
 
 interface Letter {
-  readonly message: unknown;
-  resolve(value: unknown): void;
-  reject(error: unknown): void;
+  /** What the incarnation that takes it does with it. */
+  run(instance: Running): unknown;
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (error: unknown) => void;
 }
+
+/** How long a stop waits for the message under way before it interrupts it. */
+const STOP_PATIENCE_MS = 2_000;
 
 /** Codes that end a call without ending the process: an answer, not a bug. */
 function isAnswer(error: unknown): boolean {
@@ -50,14 +54,16 @@ export class OwnedProcess {
   #state: ProcessState = 'starting';
   #over = false;
   #working = false;
+  /** What the incarnation has in hand. */
+  #current: Letter | null = null;
   #holdsDirty = false;
-  #crashes: readonly number[] = [];
+  readonly #history = new RestartHistory();
   #restartTimer: Timer | null = null;
   #ending: Promise<void> | null = null;
   #started: Promise<void> = Promise.resolve();
   #stepping: Promise<void> = Promise.resolve();
   #freed: Promise<void> = Promise.resolve();
-  restarts = 0;
+  restarts: number;
   error: string | null = null;
 
   constructor(
@@ -65,7 +71,9 @@ export class OwnedProcess {
     private readonly definition: ProcessKind,
     public record: ProcessRecord,
     readonly lease: Lease,
-  ) {}
+  ) {
+    this.restarts = record.restarts;
+  }
 
   get name(): string {
     return this.record.name;
@@ -77,6 +85,11 @@ export class OwnedProcess {
 
   get state(): ProcessState {
     return this.#state;
+  }
+
+  /** Settles when it is over and out of its node's table; `null` while nothing has ended it. */
+  get ending(): Promise<void> | null {
+    return this.#ending;
   }
 
   get depth(): number {
@@ -91,9 +104,17 @@ export class OwnedProcess {
 
   /** Queues a message; resolves with the answer. */
   deliver(message: unknown): Promise<unknown> {
+    return this.#queued((instance) => {
+      if (!instance.handle) throw new PollcastError('BAD_REQUEST', `${this.name} takes no messages`);
+      return instance.handle(message);
+    });
+  }
+
+  #queued(run: (instance: Running) => unknown): Promise<unknown> {
     if (this.#over || this.#ending) return Promise.reject(notHere(this.name));
+    if (this.#state === 'failed') return Promise.reject(this.#failure());
     return new Promise((resolve, reject) => {
-      this.#queue.push({ message, resolve, reject });
+      this.#queue.push({ run, resolve, reject });
       this.#work();
     });
   }
@@ -106,12 +127,23 @@ export class OwnedProcess {
 
   /** What it knows now, if its kind tells. */
   snapshot(): unknown {
-    return this.#instance?.snapshot?.();
+    try {
+      return this.#instance?.snapshot?.();
+    } catch (error) {
+      this.host.log.error({ err: error, name: this.name }, 'snapshot threw');
+      return undefined;
+    }
   }
 
-  /** Gives it what another owner, stopped for its lower fence, knew. */
+  /** Gives it, between two messages, what another owner knew that was stopped for its lower fence. */
   async merge(lower: unknown): Promise<void> {
-    await this.#instance?.merge?.(lower);
+    await this.#queued((instance) => instance.merge?.(lower));
+  }
+
+  /** Writes anew that it is owned here: the store has lost it, or has gone back to an older state. */
+  async claimAgain(): Promise<void> {
+    const { host, name, fence } = this;
+    if ((await host.store.claim(name, host.node, fence)) && !this.#ending) await this.#enter(this.#state, null);
   }
 
   /**
@@ -126,9 +158,15 @@ export class OwnedProcess {
   async #incarnate(saved: unknown, origin: Origin): Promise<void> {
     const abort = new AbortController();
     this.#abort = abort;
+    this.#working = false;
     const { host } = this;
     try {
       const instance = await this.definition.start(this.record.args, this.#context(abort, saved, origin));
+      // Before the next await: it may end, or fail, while its state is being reported.
+      instance.done?.then(
+        () => this.#finished(abort),
+        (error: unknown) => this.#crashed(abort, error),
+      );
       if (abort.signal.aborted) {
         // Stopped while it was starting: whoever stopped it waits for `#started` and found no instance.
         await instance.stop?.(abort.signal.reason as StopReason);
@@ -138,10 +176,6 @@ export class OwnedProcess {
       await this.#enter('running', abort);
       if (abort.signal.aborted) return;
       host.events.emit('process:started', { name: this.name, kind: this.record.kind, fence: this.fence, how: origin });
-      instance.done?.then(
-        () => this.#finished(abort),
-        (error: unknown) => this.#crashed(abort, error),
-      );
       this.#work();
     } catch (error) {
       this.#crashed(abort, error);
@@ -164,7 +198,8 @@ export class OwnedProcess {
       origin,
       save: async (state) => {
         if (!(await host.store.save(name, fence, JSON.stringify(state)))) {
-          void this.stop('lease-lost');
+          // One that has crashed already is overtaken by its own successor here, which must not suffer for it.
+          if (!abort.signal.aborted) void this.stop('lease-lost');
           throw new PollcastError('CONFLICT', `another owner of ${name} has a higher fence than ${fence}`);
         }
       },
@@ -184,7 +219,10 @@ export class OwnedProcess {
     if (this.#working || !this.#instance || this.#over || this.#ending) return;
     if (this.#queue.length === 0 && !this.#holdsDirty) return;
     this.#working = true;
-    this.#stepping = this.#step(this.#instance, this.#abort).finally(() => {
+    const abort = this.#abort;
+    this.#stepping = this.#step(this.#instance, abort).finally(() => {
+      // One that outlives its incarnation must not hold up the next.
+      if (this.#abort !== abort) return;
       this.#working = false;
       this.#work();
     });
@@ -201,13 +239,17 @@ export class OwnedProcess {
     }
     const letter = this.#queue.shift();
     if (!letter) return;
+    this.#current = letter;
     try {
-      if (!instance.handle) throw new PollcastError('BAD_REQUEST', `${this.name} takes no messages`);
-      letter.resolve(await instance.handle(letter.message));
+      const answer = await letter.run(instance);
+      if (answer instanceof Later) answer.answer.then(letter.resolve, letter.reject);
+      else letter.resolve(answer);
     } catch (error) {
       if (isAnswer(error)) return letter.reject(error);
-      letter.reject(new PollcastError('UNAVAILABLE', `${this.name} crashed on this message`, { crashed: true }));
+      letter.reject(this.#interrupted());
       this.#crashed(abort, error);
+    } finally {
+      if (this.#current === letter) this.#current = null;
     }
   }
 
@@ -232,6 +274,7 @@ export class OwnedProcess {
     abort.abort('crash' satisfies StopReason);
     const instance = this.#instance;
     this.#instance = null;
+    this.#current?.reject(this.#interrupted());
     const { host, definition } = this;
     this.restarts += 1;
     this.error = error instanceof Error ? error.message : String(error);
@@ -241,13 +284,10 @@ export class OwnedProcess {
       void this.#retireAndStop();
       return;
     }
-    // An outage is not the process's fault: it waits for it, but is never counted out because of it.
-    const outage = error instanceof PollcastError && error.code === 'UNAVAILABLE';
-    const decision = decideRestart(outage ? [] : this.#crashes, host.clock.monotonic(), host.random());
-    if (!outage) this.#crashes = decision.crashes;
+    const decision = this.#history.next(error, host.clock.monotonic(), host.random());
     host.events.emit('process:crashed', this.#crashEvent(error, decision.failed, decision.delayMs));
     void this.#enter(decision.failed ? 'failed' : 'starting', null);
-    if (decision.failed) this.#refuseAll();
+    if (decision.failed) this.#refuseAll(this.#failure());
     this.#restartTimer = host.clock.after(decision.delayMs, () => {
       this.#restartTimer = null;
       this.#started = this.#again();
@@ -285,9 +325,11 @@ export class OwnedProcess {
 
   async #enter(state: ProcessState, abort: AbortController | null): Promise<void> {
     this.#state = state;
+    const { fence } = this;
     try {
-      const ours = await this.host.store.report(this.name, this.fence, state, this.restarts, this.error);
-      if (!ours && !abort?.signal.aborted) void this.stop('lease-lost');
+      const ours = await this.host.store.report(this.name, fence, state, this.restarts, this.error);
+      // Overtaken, unless it was by ourselves: by the next incarnation here.
+      if (!ours && fence === this.fence && !abort?.signal.aborted) void this.stop('lease-lost');
     } catch (error) {
       this.host.log.debug({ err: error, name: this.name, state }, 'state not reported');
     }
@@ -297,20 +339,29 @@ export class OwnedProcess {
     const { host } = this;
     this.#state = 'stopping';
     this.#restartTimer?.cancel();
-    this.#refuseAll();
+    this.#refuseAll(notHere(this.name));
     // While the lease is ours the message under way is finished: its sender gets an answer, not a doubt.
-    if (reason !== 'lease-lost') await this.#stepping;
+    if (reason === 'handover') void this.#enter('stopping', null);
+    if (reason !== 'lease-lost') await this.#finishStep();
     this.#abort.abort(reason);
     // An instance that was still starting frees itself in `#incarnate`, which sees the abort.
     if (!this.#instance) await this.#started;
     await this.#free(this.#instance, reason);
     await this.#freed;
+    this.#current?.reject(this.#interrupted());
     this.#instance = null;
     this.#over = true;
     if (reason === 'retired') await host.keeper.release(this.lease);
     else if (reason === 'lease-lost') host.keeper.forget(this.lease);
-    host.onGone(this);
+    host.onGone(this, reason);
     host.events.emit('process:stopped', { name: this.name, kind: this.record.kind, reason });
+  }
+
+  async #finishStep(): Promise<void> {
+    if (!this.#working) return;
+    const patience = new AbortController();
+    await Promise.race([this.#stepping, sleep(this.host.clock, STOP_PATIENCE_MS, patience.signal)]);
+    patience.abort();
   }
 
   async #free(instance: Running | null, reason: StopReason): Promise<void> {
@@ -321,8 +372,16 @@ export class OwnedProcess {
     }
   }
 
-  #refuseAll(): void {
-    for (const letter of this.#queue.splice(0)) letter.reject(notHere(this.name));
+  #refuseAll(error: PollcastError): void {
+    for (const letter of this.#queue.splice(0)) letter.reject(error);
+  }
+
+  #interrupted(): PollcastError {
+    return new PollcastError('UNAVAILABLE', `${this.name} ended while it had this message in hand`, { crashed: true });
+  }
+
+  #failure(): PollcastError {
+    return new PollcastError('UNAVAILABLE', `${this.name} has crashed too often; it is tried again later`);
   }
 }
 

@@ -1,9 +1,11 @@
 import { sleep, type Clock } from './clock.js';
 import type { NodeId } from './identity.js';
+import type { LeaseKeeper } from './lease.js';
 import type { Death } from './liveness.js';
 import type { Logger } from './log.js';
 import type { Monitor } from './monitor.js';
 import { candidates } from './placement.js';
+import type { OwnedProcess } from './process.js';
 import type { Supervisor } from './supervisor.js';
 import type { ClusterPorts } from './ports/cluster.js';
 import type { Holder } from './ports/lease.js';
@@ -12,6 +14,14 @@ import type { NodeSighting, ProcessRecord } from './ports/store.js';
 /** How long the second in order waits before it does what the first should have done. */
 const STAGGER_MS = 60;
 const AT_ONCE = 64;
+
+/** A name that nobody alive seems to run, as it was read at `readAt` (monotonic). */
+interface Vacancy {
+  readonly record: ProcessRecord;
+  readonly holder: Holder | null;
+  readonly seize: boolean;
+  readonly readAt: number;
+}
 
 /**
  * Brings what runs in line with what should run: at once when a node has died, and in a regular pass that heals
@@ -24,50 +34,80 @@ export class Reconciler {
   constructor(
     private readonly ports: ClusterPorts,
     private readonly supervisor: Supervisor,
+    private readonly keeper: LeaseKeeper,
     private readonly monitor: Monitor,
     private readonly clock: Clock,
+    private readonly leaseMs: number,
     private readonly log: Logger,
     private readonly hooks: {
       holdsChanged(names: readonly string[]): void;
       /** Gives the owner with the higher fence what the one with the lower knew. */
       mergeInto(owner: NodeId, name: string, state: unknown): void;
+      /** A grant was replaced under a node that was taken for dead: should it live, it must stop at once. */
+      seized(name: string, from: NodeId): void;
     },
   ) {}
 
-  /** Takes over what a dead node owned, and removes its holds. */
-  async takeOverFrom(dead: NodeSighting, death: Death): Promise<void> {
-    this.log.warn({ node: dead.name, evidence: death.evidence }, 'a node is dead');
-    const buried = this.#bury(dead.id);
-    const records = (await this.ports.store.processes()).filter((record) => record.node === dead.id);
-    const holders = await this.ports.leases.holders(records.map((record) => record.name));
-    await each(records, (record, i) => this.#inTurn(record, holders[i] ?? null, death.by === 'pulse'));
-    await buried;
-  }
-
-  async #bury(id: NodeId): Promise<void> {
+  /** Removes a dead node and its holds, and tells the owners of what it held. */
+  async bury(id: NodeId): Promise<void> {
     const names = await this.ports.store.bury(id);
     if (names && names.length > 0) this.hooks.holdsChanged(names);
   }
 
+  /** Takes over what a dead node owned. */
+  async takeOverFrom(dead: NodeSighting, death: Death): Promise<void> {
+    this.log.warn({ node: dead.name, evidence: death.evidence }, 'a node is dead');
+    const readAt = this.clock.monotonic();
+    const records = (await this.ports.store.processes()).filter((record) => record.node === dead.id);
+    const holders = await this.ports.leases.holders(records.map((record) => record.name));
+    const seize = death.by === 'pulse';
+    await this.#inTurn(records.map((record, i) => ({ record, holder: holders[i] ?? null, seize, readAt })));
+  }
+
+  /** Starts here what is ours to start: the first in rendezvous order at once, the next ones in their turns. */
+  async #inTurn(vacancies: readonly Vacancy[]): Promise<void> {
+    const turns = vacancies
+      .map((vacancy) => ({ vacancy, rank: this.#rank(vacancy.record) }))
+      .filter(({ rank }) => rank >= 0)
+      .sort((a, b) => a.rank - b.rank);
+    await each(turns, async ({ vacancy, rank }) => {
+      try {
+        await this.#fill(vacancy, rank);
+      } catch (error) {
+        // One of many: the others are not to wait for it. The next pass finds it again.
+        this.log.debug({ err: error, name: vacancy.record.name }, 'not started yet');
+      }
+    });
+  }
+
+  #rank(record: ProcessRecord): number {
+    return candidates(record.name, this.#living(record.node), record.kind).indexOf(this.ports.node);
+  }
+
   /**
-   * The first in rendezvous order acts at once, the next ones only if it is still undone after their turn has come.
    * `seize`: the holder is surely gone, so its grant is replaced; else its time is waited for, because a hanging
-   * owner that wakes up believes in its lease until then.
+   * owner that wakes up believes in its lease until then. All waits count from when it was read, not from each other.
    */
-  async #inTurn(record: ProcessRecord, holder: Holder | null, seize: boolean): Promise<void> {
-    const order = candidates(record.name, this.#living(record.node), record.kind);
-    const rank = order.indexOf(this.ports.node);
-    if (rank < 0) return;
+  async #fill({ record, holder, seize, readAt }: Vacancy, rank: number): Promise<void> {
     if (rank > 0) {
-      await sleep(this.clock, rank * STAGGER_MS);
+      await this.#until(readAt + rank * STAGGER_MS);
       const now = await this.ports.store.process(record.name);
       if (!now || now.node !== record.node || now.fence !== record.fence) return;
+      readAt = this.clock.monotonic();
       holder = (await this.ports.leases.holders([record.name]))[0] ?? null;
     }
     if (holder && holder.node !== record.node) return;
-    if (holder && !seize) await sleep(this.clock, holder.leftMs + 1);
+    if (holder && !seize) await this.#until(readAt + holder.leftMs + 1);
+    // Read long ago, for this node was paused: whoever was gone may be back.
+    else if (this.clock.monotonic() - readAt > this.leaseMs / 3) return;
     const from = holder && seize ? holder.value : undefined;
-    await this.supervisor.start(record.name, record.kind, record.fence > 0 ? 'takeover' : 'first', from);
+    const result = await this.supervisor.start(record.name, record.kind, record.fence > 0 ? 'takeover' : 'first', from);
+    if (result === 'here' && from && record.node) this.hooks.seized(record.name, record.node);
+  }
+
+  #until(mono: number): Promise<void> {
+    const ms = mono - this.clock.monotonic();
+    return ms > 0 ? sleep(this.clock, ms) : Promise.resolve();
   }
 
   /** Those that may take a name; its last owner too, when that is this node. */
@@ -79,35 +119,79 @@ export class Reconciler {
 
   /** One pass over everything. */
   async run(): Promise<void> {
+    const { membership } = this.monitor;
+    const readAt = this.clock.monotonic();
     const records = await this.ports.store.processes();
     const byName = new Map(records.map((record) => [record.name, record]));
-    for (const process of this.supervisor.owned()) {
-      const record = byName.get(process.name);
-      if (!record) {
-        // Read again: it may have been registered after the list was made.
-        if (!(await this.ports.store.process(process.name))) await this.supervisor.drop(process.name, 'retired');
-      } else if (record.fence > process.fence && record.node && record.node !== this.ports.node) {
-        const state = await this.supervisor.yieldTo(process.name, record.fence);
-        if (state !== undefined) this.hooks.mergeInto(record.node, record.name, state);
-      }
+    const owned = this.supervisor.owned();
+    const missing: OwnedProcess[] = [];
+    for (const process of owned) {
+      // Read again: it may have been registered after the list was made.
+      if (!byName.has(process.name) && !(await this.ports.store.process(process.name))) missing.push(process);
     }
+    const living = new Set((await this.monitor.refresh()).map((node) => node.id));
+    // A store that does not know this node has buried it, or lost its data: what it lacks is not what was ended.
+    // Rejoining writes it again, and another pass follows.
+    if (!living.has(this.ports.node) || membership === null || membership !== this.monitor.membership) return;
+    for (const process of missing) await this.supervisor.drop(process.name, 'retired');
+    for (const name of [...this.supervisor.lost.keys()]) this.supervisor.forget(name);
+    for (const process of owned) await this.#compare(process, byName.get(process.name));
+    await this.#fillVacancies(records, living, readAt);
+    await this.#buryUnknown(living);
+  }
+
+  /** Looks whether one of our own has been overtaken, because somebody says so. */
+  async check(name: string): Promise<void> {
+    const process = this.supervisor.get(name);
+    if (process) await this.#compare(process, (await this.ports.store.process(name)) ?? undefined);
+  }
+
+  /** Holds one of our own against its record. */
+  async #compare(process: OwnedProcess, record: ProcessRecord | undefined): Promise<void> {
+    if (!record || process.ending) return;
+    if (record.fence > process.fence) {
+      const state = await this.supervisor.yieldTo(process.name, record.fence);
+      if (state !== undefined && record.node) this.hooks.mergeInto(record.node, record.name, state);
+    } else if (record.node !== this.ports.node && process.lease.alive()) {
+      await process.claimAgain();
+    }
+  }
+
+  async #fillVacancies(records: readonly ProcessRecord[], living: ReadonlySet<NodeId>, readAt: number): Promise<void> {
     const strange = records.filter((r) => !this.supervisor.get(r.name) && !this.supervisor.isStarting(r.name));
     const holders = await this.ports.leases.holders(strange.map((record) => record.name));
-    const living = new Set((await this.monitor.refresh()).map((node) => node.id));
+    const gone = await this.#gone(holders, living);
     const leaseless = new Set<string>();
-    await each(strange, async (record, i) => {
+    const vacancies = strange.flatMap((record, i): Vacancy[] => {
       const holder = holders[i] ?? null;
-      // What is ours by the record but does not run here was lost here: there is nobody to wait for.
-      const ownerLives = record.node !== null && record.node !== this.ports.node && living.has(record.node);
-      if (holder && living.has(holder.node)) return;
-      if (!holder && ownerLives && !this.#leaseless.has(record.name)) {
-        leaseless.add(record.name);
-        return;
+      if (!holder) {
+        // What is ours by the record but does not run here was lost here: there is nobody to wait for.
+        const ownerLives = record.node !== null && record.node !== this.ports.node && living.has(record.node);
+        if (ownerLives && !this.#leaseless.has(record.name)) {
+          leaseless.add(record.name);
+          return [];
+        }
+        return [{ record, holder, seize: true, readAt }];
       }
-      await this.#inTurn(holder ? { ...record, node: holder.node } : record, holder, true);
+      // Our own grant under which nothing runs: given up here when in doubt, and still standing there.
+      const stale = holder.node === this.ports.node && !this.keeper.keeps(record.name);
+      if (stale || gone.has(holder.node))
+        return [{ record: { ...record, node: holder.node }, holder, seize: true, readAt }];
+      // Taken for dead but not ended: it hangs, and may wake up before its lease is over.
+      if (!living.has(holder.node)) this.clock.after(holder.leftMs + 1, () => this.monitor.reconcileSoon());
+      return [];
     });
     this.#leaseless = leaseless;
-    await this.#buryUnknown(living);
+    await this.#inTurn(vacancies);
+  }
+
+  /** Those of the holders that are not in the cluster and have no pulse. */
+  async #gone(holders: readonly (Holder | null)[], living: ReadonlySet<NodeId>): Promise<Set<NodeId>> {
+    const strangers = [
+      ...new Set(holders.flatMap((holder) => (holder && !living.has(holder.node) ? [holder.node] : []))),
+    ];
+    const counts = await this.ports.bus.pulses(strangers);
+    return new Set(strangers.filter((_, i) => counts[i] === 0));
   }
 
   /** Holds of nodes that nobody knows: what a burial that was cut short left behind. */
@@ -115,7 +199,7 @@ export class Reconciler {
     for (const node of await this.ports.store.holders()) {
       if (living.has(node)) continue;
       const nodes = await this.monitor.refresh();
-      if (!nodes.some((other) => other.id === node)) await this.#bury(node);
+      if (!nodes.some((other) => other.id === node)) await this.bury(node);
     }
   }
 }

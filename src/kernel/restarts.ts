@@ -1,3 +1,5 @@
+import { PollcastError } from '../errors.js';
+
 /**
  * How often and how soon a crashed process is started again. Pure: the moment is an argument.
  *
@@ -32,4 +34,38 @@ export function decideRestart(
   if (recent.length > rule.most) return { failed: true, delayMs: rule.failedMs * (0.75 + random / 2), crashes: [] };
   const full = Math.min(rule.longestMs, rule.firstMs * 2 ** (recent.length - 1));
   return { failed: false, delayMs: full * (0.5 + random / 2), crashes: recent };
+}
+
+/**
+ * How soon a process is started again that an outage of something it needs has ended. Never `failed`, for it is not its
+ * fault; but slower each time, so that thousands of them do not storm what is just coming back.
+ *
+ * @param outages when it was ended so before
+ */
+export function decideOutage(
+  outages: readonly number[],
+  nowMs: number,
+  random: number,
+  rule: RestartRule = RESTARTS,
+): { readonly delayMs: number; readonly outages: readonly number[] } {
+  const recent = [...outages.filter((at) => nowMs - at < rule.withinMs), nowMs];
+  const full = Math.min(rule.longestMs, rule.firstMs * 2 ** (recent.length - 1));
+  return { delayMs: full * (0.5 + random / 2), outages: recent };
+}
+
+/** What has ended a process so far, for as long as it counts. */
+export class RestartHistory {
+  #crashes: readonly number[] = [];
+  #outages: readonly number[] = [];
+
+  next(error: unknown, nowMs: number, random: number): { readonly failed: boolean; readonly delayMs: number } {
+    if (error instanceof PollcastError && error.code === 'UNAVAILABLE') {
+      const { delayMs, outages } = decideOutage(this.#outages, nowMs, random);
+      this.#outages = outages;
+      return { failed: false, delayMs };
+    }
+    const decision = decideRestart(this.#crashes, nowMs, random);
+    this.#crashes = decision.crashes;
+    return decision;
+  }
 }

@@ -7,6 +7,7 @@ import type { Logger } from './log.js';
 import { OwnedProcess, type ProcessHost } from './process.js';
 import type { LeaseValue } from './ports/lease.js';
 import type { ClusterPorts } from './ports/cluster.js';
+import type { ProcessSpec } from './ports/store.js';
 
 /** What came of an attempt to run a name here. */
 export type StartResult =
@@ -19,6 +20,9 @@ export type StartResult =
   /** This node must not take it: it drains, or does not know the kind. */
   | 'refused';
 
+/** Asks a node to replace a leaving owner's grant by its own. */
+export type Offer = (to: NodeId, name: string, kind: string, value: LeaseValue) => Promise<boolean>;
+
 type Origin = ProcessContext<unknown>['origin'];
 
 /** The processes that this node owns: started, restarted, handed over and stopped here and nowhere else. */
@@ -26,6 +30,11 @@ export class Supervisor {
   readonly #kinds = new Map<string, ProcessKind>();
   readonly #owned = new Map<string, OwnedProcess>();
   readonly #starting = new Map<string, Promise<StartResult>>();
+  /**
+   * What ran here and was lost, until it is seen again in the store: when the store has lost its data, the leases go
+   * with it, and nobody else knows what there was.
+   */
+  readonly #lost = new Map<string, ProcessSpec>();
   readonly #host: ProcessHost;
   /** Set when the node drains: it starts nothing more. */
   closed = false;
@@ -46,8 +55,9 @@ export class Supervisor {
       events,
       log,
       random,
-      onGone: (process) => {
+      onGone: (process, reason) => {
         if (this.#owned.get(process.name) === process) this.#owned.delete(process.name);
+        if (reason === 'lease-lost') this.#lost.set(process.name, process.record);
       },
     };
   }
@@ -77,14 +87,34 @@ export class Supervisor {
     return this.#owned.get(name);
   }
 
+  /** Specs that were lost here; `forget` once they are known to be in the store, or to be ended. */
+  get lost(): ReadonlyMap<string, ProcessSpec> {
+    return this.#lost;
+  }
+
+  forget(name: string): void {
+    this.#lost.delete(name);
+  }
+
   /**
-   * Runs a registered name here if its lease can be had; `from` is the grant of a dead or leaving owner to replace.
-   * Callers that come at the same time share one attempt. Rejects with `UNAVAILABLE` when the cluster does not answer.
+   * Runs a registered name here if its lease can be had; `from` is the very grant to replace: of a dead or leaving
+   * owner, or one of this node's own that nothing stands behind. Callers that come at the same time share one attempt.
+   * Rejects with `UNAVAILABLE` when the cluster does not answer.
    */
-  start(name: string, kind: string, origin: Origin, from?: LeaseValue): Promise<StartResult> {
-    if (this.#owned.has(name)) return Promise.resolve('here');
-    const underWay = this.#starting.get(name);
-    if (underWay) return underWay;
+  async start(name: string, kind: string, origin: Origin, from?: LeaseValue): Promise<StartResult> {
+    for (;;) {
+      const underWay = this.#starting.get(name);
+      if (underWay) {
+        const result = await underWay;
+        // That attempt did not know of the grant which this one may replace.
+        if (result !== 'held' || from === undefined) return result;
+        continue;
+      }
+      const ending = this.#owned.get(name)?.ending;
+      if (ending === undefined) break;
+      if (ending === null) return 'here';
+      await ending;
+    }
     const attempt = this.#start(name, kind, origin, from).finally(() => this.#starting.delete(name));
     this.#starting.set(name, attempt);
     return attempt;
@@ -96,46 +126,59 @@ export class Supervisor {
     // Lost between the grant and the process's birth: nothing runs yet, so `alive()` below is enough.
     let process: OwnedProcess | null = null;
     const onLost = (certain: boolean): void => {
+      if (!process) return;
       this.events.emit('lease:lost', { name, certain });
-      void process?.stop('lease-lost');
+      void process.stop('lease-lost');
     };
-    const lease = from
-      ? await this.keeper.takeOver(name, from, onLost)
-      : await this.keeper.acquire(name, onLost);
+    const lease = from ? await this.keeper.takeOver(name, from, onLost) : await this.keeper.acquire(name, onLost);
     if (!lease) return 'held';
+    let claimed: number | null = null;
     try {
       const fence = await this.keeper.fence(lease);
       if (fence === null) return await this.#abandon(lease, 'held');
+      claimed = fence;
       const record = await this.ports.store.claim(name, this.ports.node, fence);
       if (!record) return await this.#abandon(lease, 'gone');
       const saved = await this.ports.store.load(name);
-      if (!lease.alive()) return await this.#abandon(lease, 'held');
-      if (this.closed) {
-        await this.ports.store.disown(name, fence);
-        return await this.#abandon(lease, 'refused');
-      }
+      if (!lease.alive()) return await this.#abandon(lease, 'held', claimed);
+      if (this.closed) return await this.#abandon(lease, 'refused', claimed);
       process = new OwnedProcess(this.#host, definition, record, lease);
       this.#owned.set(name, process);
+      this.#lost.delete(name);
       void process.launch(saved === null ? null : JSON.parse(saved), origin);
       return 'here';
     } catch (error) {
-      await this.#abandon(lease, 'held');
+      await this.#abandon(lease, 'held', claimed);
       throw error;
     }
   }
 
-  async #abandon(lease: Lease, result: StartResult): Promise<StartResult> {
+  /** Undoes a start, `claimed` included: a record that names us says that it runs here, and nobody else would start it. */
+  async #abandon(lease: Lease, result: StartResult, claimed: number | null = null): Promise<StartResult> {
+    if (claimed !== null) await this.#disown(lease.name, claimed);
     await this.keeper.release(lease);
     return result;
   }
 
-  /** Ends a process of this node for good, whoever holds it. `false`: it does not run here. */
-  async retire(name: string): Promise<boolean> {
+  async #disown(name: string, fence: number): Promise<void> {
+    try {
+      await this.ports.store.disown(name, fence);
+    } catch (error) {
+      this.log.debug({ err: error, name }, 'not disowned; its lease tells');
+    }
+  }
+
+  /**
+   * Ends a process of this node for good, with `force` whoever holds it. `false`: it does not run here, or is held and
+   * goes on, or somebody else has overtaken it; then it stops, but its spec stands.
+   */
+  async retire(name: string, force = true): Promise<boolean> {
     const process = this.#owned.get(name);
     if (!process) return false;
-    await this.ports.store.retire(name, process.fence, true);
-    await process.stop('retired');
-    return true;
+    const retired = await this.ports.store.retire(name, process.fence, force);
+    if (!retired && !force) return false;
+    await process.stop(retired ? 'retired' : 'lease-lost');
+    return retired;
   }
 
   /** Stops a process without ending its spec, because its ownership is gone. */
@@ -144,38 +187,36 @@ export class Supervisor {
   }
 
   /**
-   * Hands one process to `to`: it is stopped here, then its very grant is replaced by the successor's, so the name is
-   * never free in between. `offer` asks the successor; when it declines, the name is given back without an owner.
+   * Hands one process to the first of `successors` that takes it: it is stopped here, then its very grant is replaced
+   * by the successor's, so the name is never free in between. When all decline, the name is given back without an
+   * owner. Resolves with who took it.
    */
-  async handOver(
-    name: string,
-    to: NodeId | null,
-    offer: (to: NodeId, name: string, kind: string, value: LeaseValue) => Promise<boolean>,
-  ): Promise<boolean> {
+  async handOver(name: string, successors: readonly NodeId[], offer: Offer): Promise<NodeId | null> {
     const process = this.#owned.get(name);
-    if (!process) return false;
-    const { lease, record } = process;
+    if (!process) return null;
+    if (process.ending) {
+      await process.ending;
+      return null;
+    }
+    const { lease } = process;
+    this.keeper.leave(lease);
     await process.stop('handover');
-    let taken = false;
-    if (to) {
+    // Read now: until it stopped, it may have been restarted under another fence.
+    const { kind, fence } = process.record;
+    for (const to of successors) {
       try {
-        taken = await offer(to, name, record.kind, lease.grant.value);
+        if (!(await offer(to, name, kind, lease.grant.value))) continue;
       } catch (error) {
+        // It may have taken it all the same: then the grant is gone, and nobody else can.
         this.log.warn({ err: error, name, to }, 'handover not answered');
+        continue;
       }
-    }
-    if (taken && to) {
       this.keeper.forget(lease);
-      this.events.emit('process:handed-over', { name, kind: record.kind, to });
-      return true;
+      this.events.emit('process:handed-over', { name, kind, to });
+      return to;
     }
-    try {
-      await this.ports.store.disown(name, record.fence);
-    } catch (error) {
-      this.log.debug({ err: error, name }, 'not disowned; its lease tells');
-    }
-    await this.keeper.release(lease);
-    return false;
+    await this.#abandon(lease, 'refused', fence);
+    return null;
   }
 
   /** Two owners met: if ours has the lower fence it stops. Returns what it knew, for the other to merge. */

@@ -1,4 +1,4 @@
-/** What we use of redlock 4.2.0, which carries no types. */
+/** What we use of redlock 4.2.0, which carries no types. It is CommonJS: Node sees its default export alone. */
 declare module 'redlock' {
   import type { EventEmitter } from 'node:events';
 
@@ -9,18 +9,16 @@ declare module 'redlock' {
     retryJitter?: number;
   }
 
-  export class Lock {
-    constructor(redlock: Redlock, resource: string[], value: string, expiration: number, attempts: number, attemptsRemaining: number);
+  interface Lock {
     readonly resource: string[];
     readonly value: string;
     /** Wall clock ms. */
     readonly expiration: number;
   }
 
-  export class LockError extends Error {}
+  class LockError extends Error {}
 
   export default class Redlock extends EventEmitter {
-    static readonly Lock: typeof Lock;
     static readonly LockError: typeof LockError;
     constructor(clients: readonly object[], options?: RedlockOptions);
     lock(resource: string, ttl: number): PromiseLike<Lock>;

@@ -1,6 +1,7 @@
 import { PollcastError } from '../../errors.js';
 import { systemClock, type Clock } from '../clock.js';
 import { newLeaseValue, leaseOwner, type NodeId } from '../identity.js';
+import { silent, type Logger } from '../log.js';
 import type { BusPort, Unsubscribe } from '../ports/bus.js';
 import type { ClusterPorts } from '../ports/cluster.js';
 import type { Grant, Holder, LeasePort, LeaseValue } from '../ports/lease.js';
@@ -11,6 +12,12 @@ interface StoredLease {
   until: number;
 }
 
+interface Listener {
+  handle(message: string): void;
+  /** Whether its node is within reach. */
+  hears(): boolean;
+}
+
 /**
  * A cluster in one process's memory: what a single node without Redis runs on, what the simulation runs on, and the
  * reference that the conformance suite holds Redis to. Several nodes may connect; `cut` and `crash` are for tests.
@@ -18,12 +25,15 @@ interface StoredLease {
 export class MemoryCluster {
   readonly leases = new Map<string, StoredLease>();
   readonly store: MemoryStore;
-  readonly handlers = new Map<string, Set<(message: string) => void>>();
+  readonly handlers = new Map<string, Set<Listener>>();
   readonly pulses = new Map<NodeId, number>();
   readonly links = new Set<MemoryPorts>();
   lastFence = 0;
 
-  constructor(readonly clock: Clock = systemClock) {
+  constructor(
+    readonly clock: Clock = systemClock,
+    readonly log: Logger = silent,
+  ) {
     this.store = new MemoryStore(clock);
   }
 
@@ -41,8 +51,14 @@ export class MemoryCluster {
     return null;
   }
 
+  /** Forgets everything, as a Redis that restarts without its data does: only who is connected stays. */
+  wipe(): void {
+    this.leases.clear();
+    this.store.wipe();
+  }
+
   mintFence(): number {
-    this.lastFence = Math.max(this.lastFence + 1, this.clock.now());
+    this.lastFence = Math.max(this.lastFence + 1, Math.floor(this.clock.now() * 1000));
     return this.lastFence;
   }
 }
@@ -61,7 +77,7 @@ export class MemoryPorts implements ClusterPorts {
   ) {
     this.leases = new MemoryLeases(this, clock);
     this.store = new MemoryStorePort(cluster.store, () => this.reach());
-    this.bus = new MemoryBus(this, clock);
+    this.bus = new MemoryBus(this, clock, cluster.log);
   }
 
   get isCut(): boolean {
@@ -172,36 +188,43 @@ class MemoryLeases implements LeasePort {
 }
 
 export class MemoryBus implements BusPort {
-  readonly #own = new Map<string, Set<(message: string) => void>>();
+  readonly #own = new Map<string, Set<Listener>>();
   readonly #listeners = new Set<(up: boolean) => void>();
   #pulseSince: number | null = null;
 
   constructor(
     private readonly ports: MemoryPorts,
     private readonly clock: Clock,
+    private readonly log: Logger,
   ) {}
 
   get up(): boolean {
     return !this.ports.isCut;
   }
 
-  async publish(channel: string, message: string): Promise<void> {
+  async publish(channel: string, message: string): Promise<number> {
     await this.ports.reach();
-    for (const handle of [...(this.ports.cluster.handlers.get(channel) ?? [])]) {
-      queueMicrotask(() => handle(message));
+    const listeners = [...(this.ports.cluster.handlers.get(channel) ?? [])].filter((listener) => listener.hears());
+    for (const listener of listeners) {
+      queueMicrotask(() => {
+        try {
+          listener.handle(message);
+        } catch (error) {
+          this.log.error({ err: error, channel }, 'a subscriber threw');
+        }
+      });
     }
+    return listeners.length;
   }
 
   async subscribe(channel: string, handle: (message: string) => void): Promise<Unsubscribe> {
     await this.ports.reach();
-    const guarded = (message: string): void => {
-      if (!this.ports.isCut) handle(message);
-    };
-    add(this.ports.cluster.handlers, channel, guarded);
-    add(this.#own, channel, guarded);
+    const listener: Listener = { handle, hears: () => !this.ports.isCut };
+    add(this.ports.cluster.handlers, channel, listener);
+    add(this.#own, channel, listener);
     return () => {
-      remove(this.ports.cluster.handlers, channel, guarded);
-      remove(this.#own, channel, guarded);
+      remove(this.ports.cluster.handlers, channel, listener);
+      remove(this.#own, channel, listener);
       return Promise.resolve();
     };
   }
@@ -212,6 +235,7 @@ export class MemoryBus implements BusPort {
   }
 
   linkChanged(up: boolean): void {
+    this.#pulseSince = up && this.ports.cluster.pulses.has(this.ports.node) ? this.clock.monotonic() : null;
     for (const listen of this.#listeners) listen(up);
   }
 

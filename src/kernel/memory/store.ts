@@ -1,7 +1,15 @@
 import { PollcastError } from '../../errors.js';
 import type { Clock } from '../clock.js';
 import type { NodeId } from '../identity.js';
-import type { Hold, NodeRecord, NodeSighting, ProcessRecord, ProcessSpec, ProcessState, StorePort } from '../ports/store.js';
+import type {
+  Hold,
+  NodeRecord,
+  NodeSighting,
+  ProcessRecord,
+  ProcessSpec,
+  ProcessState,
+  StorePort,
+} from '../ports/store.js';
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
@@ -72,14 +80,14 @@ export class MemoryStorePort implements StorePort {
       const before = holds.size;
       for (const [key, hold] of holds) if (hold.node === id) holds.delete(key);
       if (holds.size < before) names.push(name);
-      if (holds.size === 0) this.shared.holds.delete(name);
+      if (holds.size === 0) this.#unheld(name);
     }
     return known || names.length > 0 ? names : null;
   }
 
   async register(spec: ProcessSpec): Promise<ProcessRecord> {
     await this.reach();
-    return this.#register(spec);
+    return { ...this.#register(spec) };
   }
 
   async respec(spec: ProcessSpec): Promise<boolean> {
@@ -91,18 +99,21 @@ export class MemoryStorePort implements StorePort {
 
   async hold(spec: ProcessSpec, hold: Hold): Promise<ProcessRecord> {
     await this.reach();
-    if (!this.shared.nodes.has(hold.node)) throw new PollcastError('CONFLICT', `node ${hold.node} is not in the cluster`);
+    if (!this.shared.nodes.has(hold.node))
+      throw new PollcastError('CONFLICT', `node ${hold.node} is not in the cluster`);
     const holds = this.shared.holds.get(spec.name) ?? new Map<string, Hold>();
     this.shared.holds.set(spec.name, holds);
     holds.set(key(hold.node, hold.ref), { ...hold });
-    return this.#register(spec);
+    const record = this.#register(spec);
+    record.unheldSince = null;
+    return { ...record };
   }
 
   async unhold(name: string, node: NodeId, ref: string): Promise<boolean> {
     await this.reach();
     const holds = this.shared.holds.get(name);
     const there = holds?.delete(key(node, ref)) ?? false;
-    if (holds?.size === 0) this.shared.holds.delete(name);
+    if (holds?.size === 0) this.#unheld(name);
     return there;
   }
 
@@ -113,7 +124,9 @@ export class MemoryStorePort implements StorePort {
 
   async heldBy(node: NodeId): Promise<string[]> {
     await this.reach();
-    return [...this.shared.holds].filter(([, holds]) => [...holds.values()].some((h) => h.node === node)).map(([name]) => name);
+    return [...this.shared.holds]
+      .filter(([, holds]) => [...holds.values()].some((h) => h.node === node))
+      .map(([name]) => name);
   }
 
   async holders(): Promise<NodeId[]> {
@@ -131,7 +144,13 @@ export class MemoryStorePort implements StorePort {
     return { ...record };
   }
 
-  async report(name: string, fence: number, state: ProcessState, restarts: number, error: string | null): Promise<boolean> {
+  async report(
+    name: string,
+    fence: number,
+    state: ProcessState,
+    restarts: number,
+    error: string | null,
+  ): Promise<boolean> {
     await this.reach();
     const record = this.shared.processes.get(name);
     if (!record || record.fence > fence) return false;
@@ -188,7 +207,7 @@ export class MemoryStorePort implements StorePort {
     return this.#now();
   }
 
-  #register(spec: ProcessSpec): ProcessRecord {
+  #register(spec: ProcessSpec): Mutable<ProcessRecord> {
     let record = this.shared.processes.get(spec.name);
     if (!record) {
       record = {
@@ -201,10 +220,18 @@ export class MemoryStorePort implements StorePort {
         since: this.#now(),
         restarts: 0,
         error: null,
+        unheldSince: this.shared.holds.has(spec.name) ? null : this.#now(),
       };
       this.shared.processes.set(spec.name, record);
     }
-    return { ...record };
+    return record;
+  }
+
+  /** The last hold is gone. */
+  #unheld(name: string): void {
+    this.shared.holds.delete(name);
+    const record = this.shared.processes.get(name);
+    if (record) record.unheldSince = this.#now();
   }
 
   #now(): number {

@@ -4,10 +4,11 @@ export type Unsubscribe = () => Promise<void>;
 
 /**
  * Messages between nodes: at most once, in order per channel and sender, lost while the connection is down.
- * Whatever must not be lost is read again from the store when `onGap` fires.
+ * Whatever must not be lost is read again from the store when `onLink` tells of a gap.
  */
 export interface BusPort {
-  publish(channel: string, message: string): Promise<void>;
+  /** Resolves with how many listeners it was handed to: 0 is certain, nobody will ever get it. */
+  publish(channel: string, message: string): Promise<number>;
   /** Resolves once messages arrive. One handler per call; a throwing handler harms nobody. */
   subscribe(channel: string, handle: (message: string) => void): Promise<Unsubscribe>;
   /** `up` tells whether messages arrive now; called at every change. After `up: true` following `false` messages may have been missed. */

@@ -19,6 +19,8 @@ export interface ProcessRecord extends ProcessSpec {
   readonly since: number;
   readonly restarts: number;
   readonly error: string | null;
+  /** Wall clock ms of the cluster's clock since when nobody holds it; `null` while somebody does. */
+  readonly unheldSince: number | null;
 }
 
 export interface NodeRecord {

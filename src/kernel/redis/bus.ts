@@ -2,17 +2,18 @@ import type { Clock } from '../clock.js';
 import type { NodeId } from '../identity.js';
 import type { Logger } from '../log.js';
 import type { BusPort, Unsubscribe } from '../ports/bus.js';
-import { connect, unavailable, type RedisClient, type ScriptRunner } from './connection.js';
+import { unavailable, type ScriptRunner } from './connection.js';
 import type { KernelKeys } from './keys.js';
-import type { RedisSubscriber } from './subscriber.js';
+import { RedisSubscriber } from './subscriber.js';
 
 /** So soon that a dropped connection is back before anybody has seen its pulse missing twice. */
 const PULSE_RECONNECT_MS = 5;
 
 /** Messages over sharded pub/sub, and the pulse: a subscription on a connection of its own to which nobody publishes. */
 export class RedisBus implements BusPort {
-  #pulse: RedisClient | null = null;
+  #pulse: RedisSubscriber | null = null;
   #pulseSince: number | null = null;
+  #closed = false;
 
   constructor(
     private readonly url: string,
@@ -27,9 +28,9 @@ export class RedisBus implements BusPort {
     return this.subscriber.up;
   }
 
-  async publish(channel: string, message: string): Promise<void> {
+  async publish(channel: string, message: string): Promise<number> {
     try {
-      await this.scripts.client.spublish(this.keys.channel(channel), message);
+      return Number(await this.scripts.client.spublish(this.keys.channel(channel), message));
     } catch (error) {
       throw unavailable(error);
     }
@@ -44,29 +45,25 @@ export class RedisBus implements BusPort {
   }
 
   async holdPulse(id: NodeId): Promise<void> {
-    const pulse = await connect({
+    const pulse = await RedisSubscriber.open({
       url: this.url,
       name: `pulse:${id}`,
-      commandTimeoutMs: 2_000,
       reconnectMs: PULSE_RECONNECT_MS,
       log: this.log,
-      subscriber: true,
     });
+    if (this.#closed) return pulse.close();
     this.#pulse = pulse;
-    pulse.on('close', () => (this.#pulseSince = null));
-    // ioredis subscribes again on `ready`; the first count that includes us tells that it is through.
-    pulse.on('ready', () => (this.#pulseSince = this.clock.monotonic()));
-    try {
-      await pulse.ssubscribe(this.keys.pulse(id));
-    } catch (error) {
-      throw unavailable(error);
-    }
-    this.#pulseSince = this.clock.monotonic();
+    pulse.onLink((up) => (this.#pulseSince = up ? this.clock.monotonic() : null));
+    await pulse.subscribe(this.keys.pulse(id), () => undefined);
+    if (pulse.up) this.#pulseSince = this.clock.monotonic();
   }
 
   async pulses(ids: readonly NodeId[]): Promise<number[]> {
     if (ids.length === 0) return [];
-    return (await this.scripts.run('pulses', ids.map((id) => this.keys.pulse(id)))) as number[];
+    return (await this.scripts.run(
+      'pulses',
+      ids.map((id) => this.keys.pulse(id)),
+    )) as number[];
   }
 
   pulseAgeMs(): number {
@@ -74,7 +71,8 @@ export class RedisBus implements BusPort {
   }
 
   close(): Promise<void> {
-    this.#pulse?.disconnect();
+    this.#closed = true;
+    this.#pulse?.close();
     this.#pulseSince = null;
     return Promise.resolve();
   }

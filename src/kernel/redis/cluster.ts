@@ -45,8 +45,9 @@ export async function openRedisCluster(options: RedisClusterOptions): Promise<Re
     const client = await open(url, 'pollcast', COMMAND_TIMEOUT_MS);
     const lockUrls = options.lockUrls.length > 0 ? options.lockUrls : [url];
     const masters: ScriptRunner[] = [];
-    for (const lockUrl of lockUrls) masters.push(new ScriptRunner(await open(lockUrl, 'locks', LOCK_TIMEOUT_MS), scripts));
-    const subscriber = await RedisSubscriber.open(url, `subscriber:${node}`, log);
+    for (const lockUrl of lockUrls)
+      masters.push(new ScriptRunner(await open(lockUrl, 'locks', LOCK_TIMEOUT_MS), scripts));
+    const subscriber = await RedisSubscriber.open({ url, name: `subscriber:${node}`, log });
     opened.push({ disconnect: () => subscriber.close() });
     const runner = new ScriptRunner(client, scripts);
     const bus = new RedisBus(url, runner, subscriber, keys, clock, log);

@@ -18,6 +18,8 @@ export function loadScripts(folder: URL): Scripts {
 }
 
 const RECONNECT_MS = 100;
+/** A busy machine may be too slow for a short command timeout just while everything starts. */
+const CONNECT_TRIES = 3;
 
 /**
  * Fails fast and never sends twice: no offline queue, no resending, one attempt. What is to be tried again is tried
@@ -28,8 +30,12 @@ function options(name: string, commandTimeoutMs: number, reconnectMs: number): R
     connectionName: name,
     commandTimeout: commandTimeoutMs,
     connectTimeout: 2_000,
+    // How long a timer of ioredis outlives a connection that had broken before it was closed: it keeps a process alive.
+    disconnectTimeout: 200,
     enableOfflineQueue: false,
     autoResendUnfulfilledCommands: false,
+    // See RedisSubscriber, which does it itself.
+    autoResubscribe: false,
     maxRetriesPerRequest: 0,
     retryStrategy: () => reconnectMs,
     lazyConnect: true,
@@ -47,20 +53,35 @@ export interface ConnectOptions {
   readonly subscriber?: boolean;
 }
 
-/** Opens a connection; rejects with `UNAVAILABLE` when it does not answer at once. It reconnects by itself ever after. */
-export async function connect({ url, name, commandTimeoutMs, reconnectMs = RECONNECT_MS, log, subscriber }: ConnectOptions): Promise<RedisClient> {
+/** Opens a connection; rejects with `UNAVAILABLE` when it does not answer in a few tries. It reconnects by itself ever after. */
+export async function connect({
+  url,
+  name,
+  commandTimeoutMs,
+  reconnectMs = RECONNECT_MS,
+  log,
+  subscriber,
+}: ConnectOptions): Promise<RedisClient> {
   const urls = url.split(',').map((part) => part.trim());
   const common = options(name, commandTimeoutMs, reconnectMs);
-  const client = urls.length > 1 ? new Cluster(urls, clusterOptions(common, reconnectMs, subscriber ?? false)) : new Redis(urls[0] as string, common);
+  const client =
+    urls.length > 1
+      ? new Cluster(urls, clusterOptions(common, reconnectMs, subscriber ?? false))
+      : new Redis(urls[0] as string, common);
   // An `error` without a listener ends the process; what it means for us comes as failed commands.
   client.on('error', (error: unknown) => log.debug({ err: error, connection: name }, 'redis connection'));
-  try {
-    await client.connect();
-  } catch (error) {
-    client.disconnect();
-    throw new PollcastError('UNAVAILABLE', 'Redis does not answer', undefined, { cause: error });
+  for (let tried = 1; ; tried++) {
+    try {
+      await client.connect();
+      return client;
+    } catch (error) {
+      client.disconnect();
+      if (tried === CONNECT_TRIES) {
+        throw new PollcastError('UNAVAILABLE', 'Redis does not answer', undefined, { cause: error });
+      }
+      await new Promise((wake) => setTimeout(wake, reconnectMs));
+    }
   }
-  return client;
 }
 
 function clusterOptions(common: RedisOptions, reconnectMs: number, shardedSubscribers: boolean): ClusterOptions {

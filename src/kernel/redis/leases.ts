@@ -1,4 +1,4 @@
-import Redlock, { Lock, LockError } from 'redlock';
+import Redlock from 'redlock';
 import type { Redis } from 'ioredis';
 import { PollcastError } from '../../errors.js';
 import type { Clock } from '../clock.js';
@@ -16,10 +16,16 @@ interface Asked {
   readonly wall: number;
 }
 
+interface Answers<T> {
+  readonly answers: T[];
+  /** The last reason, when some did not answer. */
+  readonly error: unknown;
+}
+
 /**
  * Leases by Redlock (the `redlock` package, 4.2.0: the one that refuses a lock whose time ran out while Redis was
  * frozen), on one Redis or on a quorum of independent ones. What the package does not have is done beside it by
- * scripts on the same keys and values: fences, taking over, and extending thousands at once.
+ * scripts on the same keys and values: fences, taking over, extending.
  */
 export class RedisLeases implements LeasePort {
   readonly #redlock: Redlock;
@@ -38,17 +44,36 @@ export class RedisLeases implements LeasePort {
     );
   }
 
-  acquire(name: string, leaseMs: number): Promise<Grant | null> {
-    return this.#lock(name, leaseMs, (redlock) => redlock.lock(this.keys.lease(name), leaseMs));
+  async acquire(name: string, leaseMs: number): Promise<Grant | null> {
+    const asked = this.#asked();
+    const errors: unknown[] = [];
+    try {
+      const lock = await this.#view(errors).lock(this.keys.lease(name), leaseMs);
+      if (this.#leftMs(asked, leaseMs) > 0) return this.#grant(name, lock.value, leaseMs, asked);
+    } catch (error) {
+      if (!(error instanceof Redlock.LockError)) throw unavailable(error);
+      // Refused by servers that all answered: certain. With some of them down, only if the others agree on a holder.
+      if (errors.length === 0 && this.#leftMs(asked, leaseMs) > 0) return null;
+      if (errors.length > 0 && this.masters.length > 1 && (await this.holders([name]))[0]) return null;
+    }
+    throw new PollcastError('UNAVAILABLE', `the lease on ${name} was not answered in time`, undefined, {
+      cause: errors[0],
+    });
   }
 
-  renew(grant: Grant, leaseMs: number): Promise<Grant | null> {
-    return this.#lock(grant.name, leaseMs, (redlock) => redlock.extend(this.#asLock(redlock, grant), leaseMs));
+  async renew(grant: Grant, leaseMs: number): Promise<Grant | null> {
+    const [renewed] = await this.renewAll([grant], leaseMs);
+    if (renewed === grant)
+      throw new PollcastError('UNAVAILABLE', `the renewal of ${grant.name} was not answered in time`);
+    return renewed ?? null;
   }
 
+  /**
+   * By a script of our own: when the package cannot extend, it unlocks, and so frees a name whose owner goes on
+   * trusting its old deadline. A renewal that is not answered must leave the lock as it was, or longer.
+   */
   async renewAll(grants: readonly Grant[], leaseMs: number): Promise<(Grant | null)[]> {
-    const [only] = grants;
-    if (grants.length === 1 && only) return [await this.renew(only, leaseMs)];
+    if (grants.length === 0) return [];
     const asked = this.#asked();
     const keys = grants.map((grant) => this.keys.lease(grant.name));
     const args = [leaseMs, ...grants.map((grant) => grant.value)];
@@ -56,7 +81,8 @@ export class RedisLeases implements LeasePort {
     return grants.map((grant, i) => {
       const yes = answers.filter((answer) => answer[i] === 1).length;
       const no = answers.length - yes;
-      if (yes >= this.#quorum && this.#leftMs(asked, leaseMs) > 0) return this.#grant(grant.name, grant.value, leaseMs, asked);
+      if (yes >= this.#quorum && this.#leftMs(asked, leaseMs) > 0)
+        return this.#grant(grant.name, grant.value, leaseMs, asked);
       // Neither a quorum for nor against: the old grant stands, with its old deadline.
       return no > this.masters.length - this.#quorum ? null : grant;
     });
@@ -66,10 +92,13 @@ export class RedisLeases implements LeasePort {
     const asked = this.#asked();
     const value = newLeaseValue(this.node);
     const key = this.keys.lease(name);
-    const { answers, error } = await this.#everywhere<number>('take-over-lock', [key], [from, value, leaseMs]);
+    const { answers, error } = await this.#ask<number>('take-over-lock', [key], [from, value, leaseMs]);
     const votes = answers.filter((answer) => answer === 1).length;
     if (votes >= this.#quorum && this.#leftMs(asked, leaseMs) > 0) return this.#grant(name, value, leaseMs, asked);
-    if (votes > 0) await this.#everywhere('remove-lock', [key], [value]);
+    // Not granted, but where it was not answered it may still be done: taken back behind it, on the same connections.
+    const all = answers.length === this.masters.length;
+    const undone = votes === 0 && all ? null : this.#ask('remove-lock', [key], [value]);
+    if (all) await undone;
     if (votes + (this.masters.length - answers.length) >= this.#quorum) throw unavailable(error);
     return null;
   }
@@ -79,8 +108,7 @@ export class RedisLeases implements LeasePort {
   }
 
   async remove(name: string, value: LeaseValue): Promise<boolean> {
-    const { answers, error } = await this.#everywhere<number>('remove-lock', [this.keys.lease(name)], [value]);
-    if (answers.length === 0) throw unavailable(error);
+    const { answers } = await this.#everywhere<number>('remove-lock', [this.keys.lease(name)], [value]);
     return answers.some((answer) => answer === 1);
   }
 
@@ -109,27 +137,38 @@ export class RedisLeases implements LeasePort {
     const keys = names.map((name) => this.keys.lease(name));
     const { answers, error } = await this.#everywhere<(string | number)[]>('lock-holders', keys, []);
     if (answers.length < this.#quorum) throw unavailable(error);
-    return names.map((_, i) => this.#agreed(answers.map((flat) => ({ value: String(flat[2 * i]), leftMs: Number(flat[2 * i + 1]) }))));
+    return names.map((_, i) =>
+      this.#agreed(answers.map((flat) => ({ value: String(flat[2 * i]), leftMs: Number(flat[2 * i + 1]) }))),
+    );
   }
 
   async all(): Promise<(Holder & { name: string })[]> {
-    const names = new Set<string>();
-    for (const master of this.masters) {
-      const pattern = `${escapeGlob(this.keys.leasePrefix)}*`;
-      // In a Redis Cluster all our keys lie in one slot; `nodes` asks each master, one of which has it.
-      const clients = 'nodes' in master.client && typeof master.client.nodes === 'function' ? master.client.nodes('master') : [master.client as Redis];
-      for (const client of clients) {
-        for await (const keys of client.scanStream({ match: pattern, count: 1_000 }) as AsyncIterable<string[]>) {
-          for (const key of keys) names.add(key.slice(this.keys.leasePrefix.length));
-        }
-      }
-    }
+    const found = await Promise.allSettled(this.masters.map((master) => this.#names(master)));
+    const names = new Set(found.flatMap((result) => (result.status === 'fulfilled' ? result.value : [])));
     const list = [...names];
-    const holders = await this.holders(list);
+    // With too few of them answering, this is what says so.
+    const holders = await this.holders(list.length > 0 ? list : ['']);
     return list.flatMap((name, i) => {
       const holder = holders[i];
       return holder ? [{ ...holder, name }] : [];
     });
+  }
+
+  async #names({ client }: ScriptRunner): Promise<string[]> {
+    const match = `${escapeGlob(this.keys.leasePrefix)}*`;
+    // In a Redis Cluster all our keys lie in one slot: each master is asked, one of which has it.
+    const nodes: Redis[] =
+      'nodes' in client && typeof client.nodes === 'function' ? client.nodes('master') : [client as Redis];
+    const names: string[] = [];
+    for (const node of nodes) {
+      let cursor = '0';
+      do {
+        const [next, keys] = await node.scan(cursor, 'MATCH', match, 'COUNT', 1_000);
+        for (const key of keys) names.push(key.slice(this.keys.leasePrefix.length));
+        cursor = next;
+      } while (cursor !== '0');
+    }
+    return names;
   }
 
   /** The value that a quorum agrees on, with the least time that any of them gives it. */
@@ -145,29 +184,14 @@ export class RedisLeases implements LeasePort {
   }
 
   /**
-   * One call of the package, told apart: a refusal by servers that all answered is certain; one with errors, or after
-   * the time has run out, is not. The package reports errors only as events of the instance, so each call gets a view
-   * of it with ears of its own, which also names this node in the lock's value.
+   * The package reports errors only as events of the instance; so each call gets a view of it with ears of its own,
+   * which also names this node in the lock's value.
    */
-  async #lock(name: string, leaseMs: number, call: (redlock: Redlock) => PromiseLike<Lock>): Promise<Grant | null> {
-    const asked = this.#asked();
-    const errors: unknown[] = [];
-    const redlock = Object.create(this.#redlock, {
+  #view(errors: unknown[]): Redlock {
+    return Object.create(this.#redlock, {
       emit: { value: (_event: string, error: unknown) => errors.push(error) > 0 },
       _random: { value: () => newLeaseValue(this.node) },
     }) as Redlock;
-    try {
-      const lock = await call(redlock);
-      if (this.#leftMs(asked, leaseMs) > 0) return this.#grant(name, lock.value, leaseMs, asked);
-    } catch (error) {
-      if (!(error instanceof LockError)) throw unavailable(error);
-      if (errors.length === 0 && this.#leftMs(asked, leaseMs) > 0) return null;
-    }
-    throw new PollcastError('UNAVAILABLE', `the lease on ${name} was not answered in time`, undefined, { cause: errors[0] });
-  }
-
-  #asLock(redlock: Redlock, grant: Grant): Lock {
-    return new Lock(redlock, [this.keys.lease(grant.name)], grant.value, grant.untilWall, 0, 0);
   }
 
   #asked(): Asked {
@@ -185,7 +209,17 @@ export class RedisLeases implements LeasePort {
   }
 
   /** Runs a script on every master; rejects only when none answers. */
-  async #everywhere<T>(script: string, keys: readonly string[], args: readonly (string | number)[]): Promise<{ answers: T[]; error: unknown }> {
+  async #everywhere<T>(
+    script: string,
+    keys: readonly string[],
+    args: readonly (string | number)[],
+  ): Promise<Answers<T>> {
+    const result = await this.#ask<T>(script, keys, args);
+    if (result.answers.length === 0) throw unavailable(result.error);
+    return result;
+  }
+
+  async #ask<T>(script: string, keys: readonly string[], args: readonly (string | number)[]): Promise<Answers<T>> {
     const results = await Promise.allSettled(this.masters.map((master) => master.run(script, keys, args)));
     const answers: T[] = [];
     let error: unknown;
@@ -193,7 +227,6 @@ export class RedisLeases implements LeasePort {
       if (result.status === 'fulfilled') answers.push(result.value as T);
       else error = result.reason;
     }
-    if (answers.length === 0) throw unavailable(error);
     return { answers, error };
   }
 }

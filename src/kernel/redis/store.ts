@@ -1,7 +1,15 @@
 import { randomBytes } from 'node:crypto';
 import { PollcastError } from '../../errors.js';
 import { nodeName, type NodeId } from '../identity.js';
-import type { Hold, NodeRecord, NodeSighting, ProcessRecord, ProcessSpec, ProcessState, StorePort } from '../ports/store.js';
+import type {
+  Hold,
+  NodeRecord,
+  NodeSighting,
+  ProcessRecord,
+  ProcessSpec,
+  ProcessState,
+  StorePort,
+} from '../ports/store.js';
 import { unavailable, type ScriptRunner } from './connection.js';
 import type { KernelKeys } from './keys.js';
 
@@ -18,7 +26,15 @@ export class RedisStore implements StorePort {
     const [taken, era] = (await this.scripts.run(
       'announce',
       [keys.nodes, keys.beats, keys.infos, keys.states, keys.era],
-      [node.id, `${nodeName(node.id)}~`, JSON.stringify(record), state, JSON.stringify(info), deadAfterMs, randomBytes(9).toString('base64url')],
+      [
+        node.id,
+        `${nodeName(node.id)}~`,
+        JSON.stringify(record),
+        state,
+        JSON.stringify(info),
+        deadAfterMs,
+        randomBytes(9).toString('base64url'),
+      ],
     )) as [string, string];
     return { taken: taken || null, era };
   }
@@ -53,14 +69,20 @@ export class RedisStore implements StorePort {
     const names = await this.scripts.run(
       'bury',
       [keys.nodes, keys.beats, keys.infos, keys.states, keys.holders, keys.heldBy(id)],
-      [id, keys.holdsPrefix],
+      [id, keys.holdsPrefix, keys.processPrefix],
     );
     return names as string[] | null;
   }
 
   async register(spec: ProcessSpec): Promise<ProcessRecord> {
     const { keys } = this;
-    return record(await this.scripts.run('register', [keys.processes, keys.process(spec.name)], specArgs(spec)));
+    return record(
+      await this.scripts.run(
+        'register',
+        [keys.processes, keys.process(spec.name), keys.holds(spec.name)],
+        specArgs(spec),
+      ),
+    );
   }
 
   async respec(spec: ProcessSpec): Promise<boolean> {
@@ -71,7 +93,14 @@ export class RedisStore implements StorePort {
     const { keys } = this;
     const flat = await this.scripts.run(
       'hold',
-      [keys.processes, keys.process(spec.name), keys.holds(spec.name), keys.heldBy(hold.node), keys.holders, keys.nodes],
+      [
+        keys.processes,
+        keys.process(spec.name),
+        keys.holds(spec.name),
+        keys.heldBy(hold.node),
+        keys.holders,
+        keys.nodes,
+      ],
       [...specArgs(spec), hold.node, hold.ref, hold.detail],
     );
     if (!flat) throw new PollcastError('CONFLICT', `node ${hold.node} is not in the cluster`);
@@ -80,7 +109,8 @@ export class RedisStore implements StorePort {
 
   async unhold(name: string, node: NodeId, ref: string): Promise<boolean> {
     const { keys } = this;
-    return (await this.scripts.run('unhold', [keys.holds(name), keys.heldBy(node), keys.holders], [name, node, ref])) === 1;
+    const touched = [keys.holds(name), keys.heldBy(node), keys.holders, keys.process(name)];
+    return (await this.scripts.run('unhold', touched, [name, node, ref])) === 1;
   }
 
   async holds(name: string): Promise<Hold[]> {
@@ -104,7 +134,13 @@ export class RedisStore implements StorePort {
     return flat ? record(flat) : null;
   }
 
-  async report(name: string, fence: number, state: ProcessState, restarts: number, error: string | null): Promise<boolean> {
+  async report(
+    name: string,
+    fence: number,
+    state: ProcessState,
+    restarts: number,
+    error: string | null,
+  ): Promise<boolean> {
     return (await this.scripts.run('report', [this.keys.process(name)], [fence, state, restarts, error ?? ''])) === 1;
   }
 
@@ -177,5 +213,6 @@ function fromHash(hash: Record<string, string>): ProcessRecord {
     since: Number(hash['since']),
     restarts: Number(hash['restarts']),
     error: hash['error'] || null,
+    unheldSince: hash['unheld'] ? Number(hash['unheld']) : null,
   };
 }

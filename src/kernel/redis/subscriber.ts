@@ -4,15 +4,30 @@ import { connect, unavailable, type RedisClient } from './connection.js';
 
 type Handle = (message: Buffer) => void;
 
+const RETRY_MS = 50;
+
+export interface SubscriberOptions {
+  readonly url: string;
+  /** Its name in Redis's list of clients. */
+  readonly name: string;
+  readonly log: Logger;
+  readonly reconnectMs?: number;
+}
+
 /**
  * One connection that only listens: sharded subscriptions (Redis 7), shared by all who listen to the same channel.
- * After a break ioredis subscribes again by itself; what was said meanwhile is lost, and `onLink` tells so.
+ *
+ * After a break it subscribes again by itself, and `up` only when Redis has confirmed every channel: a connection that
+ * is merely ready hears nothing yet. (ioredis could do it too, but does not tell when it is through, and leaves a
+ * rejected promise behind when it fails.) What was said meanwhile is lost, and `onLink` tells so.
  */
 export class RedisSubscriber {
   readonly #handlers = new Map<string, Set<Handle>>();
   readonly #listeners = new Set<(up: boolean) => void>();
   /** Settles when Redis has confirmed the subscription; shared by those who subscribe meanwhile. */
   readonly #pending = new Map<string, Promise<unknown>>();
+  /** Rises with every break: an attempt that began before one is void. */
+  #breaks = 0;
   #up = true;
   #closed = false;
 
@@ -21,12 +36,15 @@ export class RedisSubscriber {
     private readonly log: Logger,
   ) {
     client.on('smessageBuffer', (channel: Buffer, message: Buffer) => this.#dispatch(channel.toString(), message));
-    client.on('close', () => this.#link(false));
-    client.on('ready', () => this.#link(true));
+    client.on('close', () => this.#broken());
+    client.on('ready', () => void this.#recover());
+    // A Redis Cluster listens on connections of its own, one per shard, and says so by these.
+    client.on('-subscriber', () => this.#broken());
+    client.on('subscribersReady', () => void this.#recover());
   }
 
-  static async open(url: string, name: string, log: Logger): Promise<RedisSubscriber> {
-    const client = await connect({ url, name, commandTimeoutMs: 2_000, log, subscriber: true });
+  static async open({ url, name, log, reconnectMs }: SubscriberOptions): Promise<RedisSubscriber> {
+    const client = await connect({ url, name, commandTimeoutMs: 2_000, reconnectMs, log, subscriber: true });
     return new RedisSubscriber(client, log);
   }
 
@@ -61,12 +79,32 @@ export class RedisSubscriber {
     this.client.disconnect();
   }
 
+  #broken(): void {
+    this.#breaks += 1;
+    this.#link(false);
+  }
+
+  /** Subscribes to everything again, until Redis has confirmed all of it or the connection breaks once more. */
+  async #recover(): Promise<void> {
+    if (this.#up) return;
+    const since = this.#breaks;
+    const current = (): boolean => since === this.#breaks && !this.#closed && !this.#up;
+    while (current()) {
+      try {
+        await Promise.all([...this.#handlers.keys()].map((channel) => this.client.ssubscribe(channel)));
+        if (current()) this.#link(true);
+      } catch (error) {
+        this.log.debug({ err: error }, 'not subscribed again yet');
+        await new Promise((wake) => setTimeout(wake, RETRY_MS));
+      }
+    }
+  }
+
   async #unsubscribe(channel: string, handle: Handle): Promise<void> {
     if (!this.#remove(channel, handle) || this.#closed) return;
     try {
+      // Who subscribes again meanwhile asks after this one on the same connection, and so comes last.
       await this.client.sunsubscribe(channel);
-      // Somebody subscribed again while Redis was told: his `ssubscribe` went first.
-      if (this.#handlers.has(channel)) await this.client.ssubscribe(channel);
     } catch (error) {
       this.log.debug({ err: error, channel }, 'not unsubscribed');
     }
@@ -92,7 +130,12 @@ export class RedisSubscriber {
   #link(up: boolean): void {
     if (this.#closed || up === this.#up) return;
     this.#up = up;
-    for (const listen of [...this.#listeners]) listen(up);
+    for (const listen of [...this.#listeners]) {
+      try {
+        listen(up);
+      } catch (error) {
+        this.log.error({ err: error, up }, 'a listener to the link threw');
+      }
+    }
   }
 }
-

@@ -16,4 +16,5 @@ if redis.call('EXISTS', KEYS[2]) == 0 then
   redis.call('HSET', KEYS[2], 'name', ARGV[1], 'kind', ARGV[2], 'args', ARGV[3], 'node', '', 'fence', '0', 'state', 'orphaned',
     'since', string.format('%.0f', t[1] * 1000 + math.floor(t[2] / 1000)), 'restarts', '0', 'error', '')
 end
+redis.call('HSET', KEYS[2], 'unheld', '')
 return redis.call('HGETALL', KEYS[2])

@@ -1,0 +1,16 @@
+#!/usr/bin/env node
+import { runCli } from './ops/cli/program.js';
+
+const interrupted = new AbortController();
+const { stdout, stderr } = process;
+
+// `start` handles signals by itself, and stays: the exit code is only noted.
+process.exitCode = await runCli(process.argv.slice(2), {
+  env: process.env,
+  out: (text) => void stdout.write(text),
+  error: (text) => void stderr.write(text),
+  colour: stdout.isTTY && !process.env['NO_COLOR'],
+  columns: stdout.isTTY ? stdout.columns : undefined,
+  signal: interrupted.signal,
+  interruptible: () => void process.once('SIGINT', () => interrupted.abort()),
+});

@@ -1,0 +1,60 @@
+import { openCluster, openFrames } from '../../cluster/cluster.js';
+import { readConfig, redactUrls } from '../../config.js';
+import { describe, PollcastError } from '../../errors.js';
+import { KernelClient } from '../../kernel/client.js';
+import { silent } from '../../kernel/log.js';
+import { Operations, type Operator } from '../operations.js';
+import { HttpOperator } from './http-operator.js';
+import type { Terminal } from './terminal.js';
+
+export const DEFAULT_URL = 'http://127.0.0.1:3000';
+
+/**
+ * The operator's tools: over the cluster's Redis when REDIS_URL is set, else, or when an address is given, over a node's
+ * admin API. Resolves with what `use` does; everything is closed then.
+ */
+export async function withOperator<T>(
+  env: Terminal['env'],
+  url: string | undefined,
+  use: (operator: Operator) => Promise<T>,
+): Promise<T> {
+  const config = readConfig(env);
+  if (url !== undefined || config.redisUrl === undefined) {
+    return use(new HttpOperator(checkUrl(url ?? DEFAULT_URL), config.adminToken));
+  }
+  const client = await open(config);
+  try {
+    return await use(client.operations);
+  } finally {
+    await client.close();
+  }
+}
+
+async function open(
+  config: ReturnType<typeof readConfig>,
+): Promise<{ operations: Operations; close(): Promise<void> }> {
+  try {
+    const ports = await openCluster({ ...config, nodeName: `operator-${process.pid}` }, silent);
+    const commands = await KernelClient.open(ports, silent);
+    const { leaseMs, lingerMs } = config;
+    const operations = new Operations({
+      ports,
+      commands,
+      frames: openFrames(ports),
+      settings: { leaseMs, lingerMs },
+    });
+    return { operations, close: () => commands.close() };
+  } catch (error) {
+    const where = redactUrls([config.redisUrl, ...config.lockRedisUrls].join(', '));
+    const cause = error instanceof Error && error.cause !== undefined ? ` (${describe(error.cause)})` : '';
+    throw new PollcastError(
+      'UNAVAILABLE',
+      `Redis at ${where} does not answer${cause}: is REDIS_URL right, and does it run?`,
+    );
+  }
+}
+
+function checkUrl(given: string): string {
+  if (/^https?:\/\//.test(given) && URL.canParse(given)) return given;
+  throw new PollcastError('BAD_REQUEST', `--url: expected an address such as ${DEFAULT_URL}, got ${given}`);
+}

@@ -1,0 +1,83 @@
+import pg from 'pg';
+import type { Config } from '../../config.js';
+import { prepareDemo } from '../../demo/demo.js';
+import { startEmbeddedPostgres } from '../../embedded/postgres.js';
+import { TopicCatalogue } from '../../topics/catalogue.js';
+import { checkTopics } from '../../topics/check.js';
+import { formatDuration } from '../../topics/duration.js';
+import type { Topic, TopicFault } from '../../topics/topic.js';
+import { table, type Paint } from './terminal.js';
+
+export interface TopicRow {
+  readonly name: string;
+  readonly title: string;
+  readonly file: string;
+  readonly interval: string;
+  readonly params: readonly string[];
+  readonly key: readonly string[];
+  readonly roles: readonly string[];
+  readonly partitions: number;
+}
+
+/** The topics of a folder, and the faults of those files that are none. */
+export async function readTopics(dir: string): Promise<{ rows: TopicRow[]; faults: TopicFault[] }> {
+  const catalogue = await TopicCatalogue.open(dir, { watch: false });
+  try {
+    return { rows: catalogue.list().map(row), faults: catalogue.faults() };
+  } finally {
+    await catalogue.close();
+  }
+}
+
+function row({ name, title, file, intervalMs, params, key, roles, partitions }: Topic): TopicRow {
+  const interval = formatDuration(intervalMs);
+  return { name, title, file, interval, params: params.map((param) => param.name), key, roles, partitions };
+}
+
+export function topicsTable(rows: readonly TopicRow[], paint: Paint): string {
+  if (rows.length === 0) return 'No topics.\n';
+  return table(
+    ['TOPIC', 'INTERVAL', 'PARAMETERS', 'TITLE'],
+    rows.map(({ name, interval, params, title }) => [name, interval, params.join(' '), title]),
+    paint,
+  );
+}
+
+/**
+ * All faults of a folder's files. Without DATABASE_URL the statements are planned by an embedded database of this
+ * check's own, as a node would have one: with the demo's tables.
+ *
+ * @param tell gets a line when something takes a while
+ */
+export async function checkFolder(config: Config, tell: (line: string) => void): Promise<TopicFault[]> {
+  if (config.databaseUrl !== undefined) return checkWith(config.topicsDir, config.databaseUrl);
+  tell('DATABASE_URL is not set: asking an embedded database, as a node without it has …');
+  const server = await startEmbeddedPostgres({ fsync: false });
+  try {
+    const url = config.demo ? (await prepareDemo(server.url)).readerUrl : server.url;
+    return await checkWith(config.topicsDir, url);
+  } finally {
+    await server.stop();
+  }
+}
+
+async function checkWith(dir: string, connectionString: string): Promise<TopicFault[]> {
+  const pool = new pg.Pool({
+    connectionString,
+    max: 1,
+    application_name: 'pollcast topics check',
+    connectionTimeoutMillis: 5_000,
+  });
+  // A broken connection also fails what was asked over it.
+  pool.on('error', () => undefined);
+  try {
+    return await checkTopics(dir, pool);
+  } finally {
+    await pool.end();
+  }
+}
+
+export function faultLine({ file, line, column, severity, message }: TopicFault, paint: Paint): string {
+  const where = `${file}:${line}${column === undefined ? '' : `:${column}`}`;
+  return `${where}: ${paint(severity === 'error' ? 'red' : 'yellow', severity)}: ${message}`;
+}

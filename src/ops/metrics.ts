@@ -1,0 +1,129 @@
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { Kernel } from '../kernel/kernel.js';
+import type { PollerMetrics } from '../polling/poller-parts.js';
+
+/** What a node can be asked for at any moment. */
+export interface Figures {
+  /** Processes that it owns. */
+  processes(): number;
+  viewers(): number;
+  channels(): number;
+  /** Whether the cluster answers. */
+  linked(): boolean;
+}
+
+type PollOutcome = Parameters<PollerMetrics['polled']>[1];
+
+/** Rounds last from under a millisecond (nothing changed) to a query's timeout. */
+const ROUND_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
+
+/** A node's figures for Prometheus, all named `pollcast_…`. A registry of its own, so that several nodes fit in one process. */
+export class Metrics implements PollerMetrics {
+  readonly #registry = new Registry();
+  readonly #polls = this.#counter('polls_total', 'Channels polled, by what came of it.', ['topic', 'outcome']);
+  readonly #skipped = this.#counter('rounds_skipped_total', 'Rounds left out because earlier ones were under way.', [
+    'topic',
+  ]);
+  readonly #published = this.#counter('frames_published_total', 'Frames published by pollers of this node.', ['topic']);
+  readonly #publishedBytes = this.#counter('published_bytes_total', 'Bytes of rows in published frames.', ['topic']);
+  readonly #delivered = this.#counter('frames_delivered_total', 'Frames written to viewers.', []);
+  readonly #deliveredBytes = this.#counter('delivered_bytes_total', 'Bytes written to viewers in frames.', []);
+  readonly #overtaken = this.#counter('frames_overtaken_total', 'Frames that slow viewers skipped for newer ones.', []);
+  readonly #cut = this.#counter('slow_viewers_cut_total', 'Connections ended because they took nothing.', []);
+  readonly #started = this.#counter('processes_started_total', 'Processes started here, by how.', ['kind', 'how']);
+  readonly #stopped = this.#counter('processes_stopped_total', 'Processes stopped here, by why.', ['kind', 'reason']);
+  readonly #crashed = this.#counter('processes_crashed_total', 'Crashes of processes here.', ['kind']);
+  readonly #lost = this.#counter('leases_lost_total', 'Leases of running processes lost, for certain or in doubt.', [
+    'certain',
+  ]);
+  readonly #conflicts = this.#counter(
+    'conflicts_total',
+    'Times that two owners met and this one, with the lower fence, stopped.',
+    [],
+  );
+  readonly #down = this.#counter('nodes_down_total', 'Nodes that this one saw die or leave.', []);
+  readonly #rounds = new Histogram({
+    name: 'pollcast_round_seconds',
+    help: 'How long rounds take, from asking to the last answer.',
+    labelNames: ['topic'],
+    buckets: ROUND_BUCKETS,
+    registers: [this.#registry],
+  });
+
+  constructor() {
+    collectDefaultMetrics({ register: this.#registry, prefix: 'pollcast_' });
+  }
+
+  /** Answers from now on, at each scrape, with what the node says about itself. */
+  show(figures: Figures): void {
+    this.#gauge('processes', 'Processes that this node owns.', () => figures.processes());
+    this.#gauge('viewers', 'Viewers on this node: one for each socket and channel.', () => figures.viewers());
+    this.#gauge('channels', 'Channels that are watched on this node.', () => figures.channels());
+    this.#gauge('cluster_link', '1 while the cluster answers, else 0.', () => (figures.linked() ? 1 : 0));
+  }
+
+  /** Counts what happens in a kernel. */
+  follow(kernel: Pick<Kernel, 'on'>): void {
+    kernel.on('process:started', ({ kind, how }) => this.#started.inc({ kind, how }));
+    kernel.on('process:stopped', ({ kind, reason }) => this.#stopped.inc({ kind, reason }));
+    kernel.on('process:crashed', ({ kind }) => this.#crashed.inc({ kind }));
+    kernel.on('lease:lost', ({ certain }) => this.#lost.inc({ certain: String(certain) }));
+    kernel.on('process:conflict', () => this.#conflicts.inc());
+    kernel.on('node:down', () => this.#down.inc());
+  }
+
+  polled(topic: string, outcome: PollOutcome, count: number): void {
+    this.#polls.inc({ topic, outcome }, count);
+  }
+
+  round(topic: string, seconds: number): void {
+    this.#rounds.observe({ topic }, seconds);
+  }
+
+  published(topic: string, frames: number, bytes: number): void {
+    this.#published.inc({ topic }, frames);
+    this.#publishedBytes.inc({ topic }, bytes);
+  }
+
+  skipped(topic: string): void {
+    this.#skipped.inc({ topic });
+  }
+
+  delivered(frames: number, bytes: number): void {
+    this.#delivered.inc(frames);
+    this.#deliveredBytes.inc(bytes);
+  }
+
+  /** A viewer with a backlog got a newer frame in the place of one that it had not been sent yet. */
+  slowViewerSkipped(frames = 1): void {
+    this.#overtaken.inc(frames);
+  }
+
+  slowViewerCut(): void {
+    this.#cut.inc();
+  }
+
+  get contentType(): string {
+    return this.#registry.contentType;
+  }
+
+  /** All of it, in Prometheus's text format. */
+  text(): Promise<string> {
+    return this.#registry.metrics();
+  }
+
+  #counter<L extends string>(name: string, help: string, labelNames: readonly L[]): Counter<L> {
+    return new Counter({ name: `pollcast_${name}`, help, labelNames, registers: [this.#registry] });
+  }
+
+  #gauge(name: string, help: string, read: () => number): void {
+    new Gauge({
+      name: `pollcast_${name}`,
+      help,
+      registers: [this.#registry],
+      collect() {
+        this.set(read());
+      },
+    });
+  }
+}

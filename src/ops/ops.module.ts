@@ -1,0 +1,70 @@
+import { Global, Inject, Module, type OnApplicationBootstrap } from '@nestjs/common';
+import { APP_FILTER } from '@nestjs/core';
+import { Hub } from '../channels/hub.js';
+import type { Config } from '../config.js';
+import { Kernel } from '../kernel/kernel.js';
+import type { Logger } from '../kernel/log.js';
+import type { ClusterPorts } from '../kernel/ports/cluster.js';
+import { CLUSTER_PORTS, CONFIG, FRAMES, LOG, SOURCE } from '../node.tokens.js';
+import type { FrameStore } from '../polling/frames/frames.js';
+import type { Source } from '../polling/source.js';
+import { AdminController } from './http/admin.controller.js';
+import { AdminGuard } from './http/admin.guard.js';
+import { ErrorFilter } from './http/error.filter.js';
+import { HealthController } from './http/health.controller.js';
+import { Metrics } from './metrics.js';
+import { Operations } from './operations.js';
+import { canaryCheck, clusterCheck, Readiness } from './readiness.js';
+
+const PING_MS = 1_500;
+
+/** Health, metrics and the admin API of a node. */
+@Global()
+@Module({
+  controllers: [HealthController, AdminController],
+  providers: [
+    { provide: Metrics, useFactory: () => new Metrics() },
+    {
+      provide: Readiness,
+      inject: [CLUSTER_PORTS, SOURCE, Kernel, LOG],
+      useFactory: (ports: ClusterPorts, source: Source, kernel: Kernel, log: Logger) =>
+        new Readiness(
+          [clusterCheck(ports), canaryCheck(ports), { name: 'database', run: () => source.ping(PING_MS) }],
+          () => kernel.state === 'draining',
+          log,
+        ),
+    },
+    {
+      provide: Operations,
+      inject: [CLUSTER_PORTS, Kernel, FRAMES, CONFIG],
+      useFactory: (ports: ClusterPorts, kernel: Kernel, frames: FrameStore, { leaseMs, lingerMs }: Config) =>
+        new Operations({
+          ports,
+          commands: kernel,
+          frames,
+          settings: { leaseMs, lingerMs },
+        }),
+    },
+    AdminGuard,
+    { provide: APP_FILTER, useClass: ErrorFilter },
+  ],
+  exports: [Metrics, Readiness, Operations],
+})
+export class OpsModule implements OnApplicationBootstrap {
+  constructor(
+    @Inject(Metrics) private readonly metrics: Metrics,
+    @Inject(Kernel) private readonly kernel: Kernel,
+    @Inject(Hub) private readonly hub: Hub,
+  ) {}
+
+  onApplicationBootstrap(): void {
+    const { kernel, hub } = this;
+    this.metrics.follow(kernel);
+    this.metrics.show({
+      processes: () => kernel.owned().length,
+      viewers: () => hub.viewers,
+      channels: () => hub.channelCount,
+      linked: () => kernel.up,
+    });
+  }
+}
