@@ -10,9 +10,10 @@
  */
 import type { ErrorCode, PollcastError } from '../src/errors.js';
 import { Backoff } from './backoff.js';
+import { applyDelta, fits } from './delta.js';
 import type { HubClock } from './hub-clock.js';
-import { LOADING, onFrame, onRefused, onStatus, onSubscribed, onViewers, type Snapshot } from './snapshot.js';
-import type { Frame, Params, Status, SubscribeRequest, Subscribed, Viewers } from './wire.js';
+import { isNewer, LOADING, onFrame, onRefused, onStatus, onSubscribed, onViewers, type Snapshot } from './snapshot.js';
+import type { DeltaFrame, Frame, Params, Status, SubscribeRequest, Subscribed, Viewers } from './wire.js';
 
 export interface WatchOptions {
   /** Slowest refresh wanted, as a duration (`5s`); absent: the topic's own interval. */
@@ -64,6 +65,7 @@ export class Watch {
   #snapshot: Snapshot = LOADING;
   #phase: 'idle' | 'subscribing' | 'subscribed' | 'refused' = 'idle';
   #attempt = 0;
+  #key: readonly string[] | undefined;
   #asked: WatchOptions = {};
   #retry: ReturnType<typeof setTimeout> | undefined;
   #linger: ReturnType<typeof setTimeout> | undefined;
@@ -111,8 +113,20 @@ export class Watch {
     if (this.#abandoned()) this.#leave();
   }
 
-  frame(frame: Frame): void {
-    this.#change(onFrame(this.#snapshot, frame, (moment) => this.wire.clock.toLocal(moment)));
+  frame(message: Frame | DeltaFrame): void {
+    const frame = 'rows' in message ? message : this.#whole(message);
+    if (frame) this.#change(onFrame(this.#snapshot, frame, (moment) => this.wire.clock.toLocal(moment)));
+  }
+
+  /** `undefined`: it does not build on what is here; the channel is then asked for anew. */
+  #whole(delta: DeltaFrame): Frame | undefined {
+    const { rows, position } = this.#snapshot;
+    if (rows !== undefined && this.#key !== undefined && fits(delta, position)) {
+      const { channel, epoch, seq, polledAt } = delta;
+      return { channel, epoch, seq, polledAt, rows: applyDelta(rows, delta, this.#key) };
+    }
+    if (isNewer(delta, position) && this.#phase === 'subscribed') this.#subscribe(false);
+    return undefined;
   }
 
   status(status: Status): void {
@@ -130,7 +144,8 @@ export class Watch {
     this.#cancelRetry();
   }
 
-  #subscribe(): void {
+  /** @param resume from what is here; else from nothing, because what is here is not known to be whole */
+  #subscribe(resume = true): void {
     const attempt = ++this.#attempt;
     const options = this.#united();
     const { position } = this.#snapshot;
@@ -140,7 +155,8 @@ export class Watch {
       topic: this.topic,
       params: this.params,
       ...options,
-      ...(position === undefined ? {} : { since: position }),
+      delta: true,
+      ...(position === undefined || !resume ? {} : { since: position }),
     };
     this.wire.subscribe(this, request, (answer) => {
       if (attempt !== this.#attempt) return;
@@ -151,6 +167,7 @@ export class Watch {
 
   #subscribed(ack: Subscribed): void {
     this.#phase = 'subscribed';
+    this.#key = ack.key;
     this.#backoff.reset();
     this.#change(onSubscribed(this.#snapshot, ack, (moment) => this.wire.clock.toLocal(moment)));
     if (this.#asked.presence === true) {

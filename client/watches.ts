@@ -11,10 +11,11 @@ import { LOADING, type Snapshot } from './snapshot.js';
 import { topicKey } from './topic-key.js';
 import type { Visibility } from './visibility.js';
 import { Watch, type Answer, type Timing, type WatchWire } from './watch.js';
-import type { Frame, Params, Status, Subscribed, SubscribeRequest, Viewers } from './wire.js';
+import type { DeltaFrame, Frame, Params, Status, Subscribed, SubscribeRequest, Viewers } from './wire.js';
 
 interface Early {
-  frame?: Frame;
+  /** All of them: a delta is worth nothing without those before it. */
+  frames?: (Frame | DeltaFrame)[];
   status?: Status;
   count?: number;
 }
@@ -26,7 +27,7 @@ export class Watches implements WatchWire {
   readonly #subscribing = new Map<string, number>();
   /** Channels to end, by topic, once nothing of that topic is outstanding. */
   readonly #leaving = new Map<string, Set<string>>();
-  /** The newest event of a channel that came before its acknowledgement. */
+  /** The events of a channel that came before its acknowledgement. */
   readonly #early = new Map<string, Early>();
   readonly #unhide: () => void;
 
@@ -159,12 +160,12 @@ export class Watches implements WatchWire {
     this.connection.call('unsubscribe', { channel }, () => undefined);
   }
 
-  #onFrame(frame: Frame): void {
+  #onFrame(frame: Frame | DeltaFrame): void {
     this.clock.observe(frame.polledAt);
     this.#dispatch(
       frame.channel,
       (watch) => watch.frame(frame),
-      (early) => (early.frame = frame),
+      (early) => (early.frames ??= []).push(frame),
     );
     if (!this.#byChannel.has(frame.channel) && this.#subscribing.size === 0) this.#unsubscribe(frame.channel);
   }
@@ -184,7 +185,7 @@ export class Watches implements WatchWire {
     if (early === undefined) return;
     this.#early.delete(channel);
     for (const watch of this.#byChannel.get(channel) ?? []) {
-      if (early.frame !== undefined) watch.frame(early.frame);
+      for (const frame of early.frames ?? []) watch.frame(frame);
       if (early.status !== undefined) watch.status(early.status);
       if (early.count !== undefined) watch.viewers(early.count);
     }

@@ -29,6 +29,8 @@ export interface SubscribeRequest {
   /** Slowest refresh wanted, as a duration: `5s`. */
   readonly every?: string;
   readonly presence?: boolean;
+  /** Send only what changed, where the topic has a `key`. */
+  readonly delta?: boolean;
   readonly since?: Position;
 }
 
@@ -39,12 +41,24 @@ export interface Subscribed extends Position {
   readonly polledAt: Moment;
   readonly every: string | number;
   readonly resumed?: boolean;
+  /** Columns that identify a row; there when frames may come as deltas. */
+  readonly key?: readonly string[];
 }
 
 export interface Frame extends Position {
   readonly channel: string;
   readonly polledAt: Moment;
   readonly rows: readonly Row[];
+}
+
+/** What changed since the frame `base` of the same epoch. */
+export interface DeltaFrame extends Position {
+  readonly channel: string;
+  readonly polledAt: Moment;
+  readonly base: number;
+  readonly upsert: readonly Row[];
+  /** Values of the key's column, or lists of them for a key of several. */
+  readonly remove: readonly JsonValue[];
 }
 
 export interface Status {
@@ -89,7 +103,7 @@ export type ClientCalls = {
 };
 
 export type ServerEvents = {
-  frame: (frame: Frame) => void;
+  frame: (frame: Frame | DeltaFrame) => void;
   status: (status: Status) => void;
   presence: (change: PresenceChange) => void;
   release: (release: Release) => void;
