@@ -4,14 +4,22 @@ export interface Visibility {
   onChange(listener: () => void): () => void;
 }
 
+/** The part of the DOM's `Document` that is used: this also runs, and is compiled, where there is none. */
+interface Page {
+  readonly visibilityState: string;
+  addEventListener(type: 'visibilitychange', listener: () => void): void;
+  removeEventListener(type: 'visibilitychange', listener: () => void): void;
+}
+
+const page = (globalThis as { document?: Page }).document;
+
 /** The page's own visibility; where there is no page, everything is seen. */
 export const pageVisibility: Visibility = {
   get hidden() {
-    return typeof document !== 'undefined' && document.visibilityState === 'hidden';
+    return page?.visibilityState === 'hidden';
   },
   onChange(listener) {
-    if (typeof document === 'undefined') return () => undefined;
-    document.addEventListener('visibilitychange', listener);
-    return () => document.removeEventListener('visibilitychange', listener);
+    page?.addEventListener('visibilitychange', listener);
+    return () => page?.removeEventListener('visibilitychange', listener);
   },
 };
