@@ -67,7 +67,11 @@ export class ChannelsGateway implements OnGatewayConnection, OnGatewayDisconnect
   }
 
   @SubscribeMessage('subscribe')
-  async subscribe(@ConnectedSocket() socket: Socket, @MessageBody() body: unknown, @Ack() ack?: Acknowledge): Promise<void> {
+  async subscribe(
+    @ConnectedSocket() socket: Socket,
+    @MessageBody() body: unknown,
+    @Ack() ack?: Acknowledge,
+  ): Promise<void> {
     await this.#acknowledged(ack, async (acknowledge) => {
       const asked = parseMessage(subscribeSchema, body);
       const { identity, session } = this.access.of(socket);
@@ -79,7 +83,7 @@ export class ChannelsGateway implements OnGatewayConnection, OnGatewayDisconnect
         const another = !this.hub.isWatching(viewer.id, channel.key);
         if (another) session.openChannel();
         try {
-          const options = { everyMs: asked.every, since: asked.since, presence: asked.presence };
+          const options = { everyMs: asked.every, since: asked.since, presence: asked.presence, delta: asked.delta };
           await this.hub.watch(channel, viewer, options, (joined) => admit(joined, viewer, asked.since, acknowledge));
         } catch (error) {
           if (another) session.closeChannel();
@@ -90,7 +94,11 @@ export class ChannelsGateway implements OnGatewayConnection, OnGatewayDisconnect
   }
 
   @SubscribeMessage('unsubscribe')
-  async unsubscribe(@ConnectedSocket() socket: Socket, @MessageBody() body: unknown, @Ack() ack?: Acknowledge): Promise<void> {
+  async unsubscribe(
+    @ConnectedSocket() socket: Socket,
+    @MessageBody() body: unknown,
+    @Ack() ack?: Acknowledge,
+  ): Promise<void> {
     await this.#acknowledged(ack, async (acknowledge) => {
       const { channel } = parseMessage(channelSchema, body);
       await this.#turns.take(socket.id, channel, () => {
@@ -103,7 +111,11 @@ export class ChannelsGateway implements OnGatewayConnection, OnGatewayDisconnect
   }
 
   @SubscribeMessage('presence')
-  async presence(@ConnectedSocket() socket: Socket, @MessageBody() body: unknown, @Ack() ack?: Acknowledge): Promise<void> {
+  async presence(
+    @ConnectedSocket() socket: Socket,
+    @MessageBody() body: unknown,
+    @Ack() ack?: Acknowledge,
+  ): Promise<void> {
     await this.#acknowledged(ack, async (acknowledge) => {
       const { channel } = parseMessage(channelSchema, body);
       acknowledge(await this.hub.present(socket.id, channel));
@@ -111,11 +123,28 @@ export class ChannelsGateway implements OnGatewayConnection, OnGatewayDisconnect
   }
 
   @SubscribeMessage('history')
-  async history(@ConnectedSocket() socket: Socket, @MessageBody() body: unknown, @Ack() ack?: Acknowledge): Promise<void> {
+  async history(
+    @ConnectedSocket() socket: Socket,
+    @MessageBody() body: unknown,
+    @Ack() ack?: Acknowledge,
+  ): Promise<void> {
     await this.#acknowledged(ack, async (acknowledge) => {
-      const { channel, from = 0, to = Number.MAX_SAFE_INTEGER, limit = HISTORY_LIMIT } = parseMessage(historySchema, body);
+      const {
+        channel,
+        from = 0,
+        to = Number.MAX_SAFE_INTEGER,
+        limit = HISTORY_LIMIT,
+      } = parseMessage(historySchema, body);
       const frames = await this.hub.history(socket.id, channel, from, to, limit);
-      acknowledge({ frames: frames.map(({ epoch, seq, polledAt, rows }) => ({ channel, epoch, seq, polledAt, rows: JSON.parse(rows) as unknown })) });
+      acknowledge({
+        frames: frames.map(({ epoch, seq, polledAt, rows }) => ({
+          channel,
+          epoch,
+          seq,
+          polledAt,
+          rows: JSON.parse(rows) as unknown,
+        })),
+      });
     });
   }
 
@@ -126,7 +155,10 @@ export class ChannelsGateway implements OnGatewayConnection, OnGatewayDisconnect
   }
 
   /** Runs a call; what it throws is its answer. Bugs and outages are logged here, and told without their text. */
-  async #acknowledged(ack: Acknowledge | undefined, call: (acknowledge: (answer: object) => void) => Promise<void>): Promise<void> {
+  async #acknowledged(
+    ack: Acknowledge | undefined,
+    call: (acknowledge: (answer: object) => void) => Promise<void>,
+  ): Promise<void> {
     const answer = typeof ack === 'function' ? ack : (): void => undefined;
     try {
       await call((body) => answer({ ok: true, ...body }));
@@ -143,15 +175,20 @@ export class ChannelsGateway implements OnGatewayConnection, OnGatewayDisconnect
  * follow, the acknowledgement stands where the client stands, and they take it on from there.
  */
 function admit(
-  { channel, newest, everyMs, resumed, missed }: Joined,
+  { channel, newest, everyMs, delta, resumed, missed }: Joined,
   viewer: SocketViewer,
   since: FramePosition | undefined,
   acknowledge: (answer: object) => void,
 ): void {
   const { epoch, seq } = resumed && since ? since : newest;
   const polledAt = Math.max(newest.polledAt, channel.link.polledAt);
-  const answer = { channel: channel.key, epoch, seq, polledAt, every: formatDuration(everyMs), resumed };
+  // Who takes deltas must know which columns identify a row.
+  const key = delta ? { key: channel.channel.topic.key } : {};
+  const answer = { channel: channel.key, epoch, seq, polledAt, every: formatDuration(everyMs), resumed, ...key };
+  // Asked for again: a frame that waits for this viewer since before would now be an old one.
+  viewer.forget(channel.key);
   acknowledge(resumed ? answer : { ...answer, rows: newest.parsedRows });
+  if (delta) viewer.sendDeltas(channel.key, { epoch, seq });
   for (const frame of missed) viewer.frame(frame);
-  if (channel.status.state !== 'live') viewer.status(channel.status);
+  if (channel.status.state !== 'live' || channel.status.reason !== undefined) viewer.status(channel.status);
 }

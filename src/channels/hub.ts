@@ -10,7 +10,7 @@ import { pollerSpec } from '../polling/names.js';
 import type { Channel } from '../topics/topic.js';
 import { LocalChannel } from './local-channel.js';
 import { PollerLink, type LinkSettings } from './poller-link.js';
-import { SharedFrame } from './shared-frame.js';
+import type { SharedFrame } from './shared-frame.js';
 import type { Viewer } from './viewer.js';
 
 export interface WatchOptions {
@@ -19,6 +19,8 @@ export interface WatchOptions {
   readonly since?: FramePosition;
   /** It wants to be told who joins and leaves. */
   readonly presence?: boolean;
+  /** It takes deltas, where the topic has a `key`. */
+  readonly delta?: boolean;
 }
 
 /** What a viewer is given when it has joined. `missed` comes with `resumed`: the frames between `since` and `newest`. */
@@ -26,6 +28,8 @@ export interface Joined {
   readonly channel: LocalChannel;
   readonly newest: SharedFrame;
   readonly everyMs: number;
+  /** Its frames may come as deltas. */
+  readonly delta: boolean;
   readonly resumed: boolean;
   readonly missed: readonly SharedFrame[];
 }
@@ -84,23 +88,29 @@ export class Hub {
   async watch<T>(channel: Channel, viewer: Viewer, options: WatchOptions, admit: (joined: Joined) => T): Promise<T> {
     if (this.#closed) throw new PollcastError('UNAVAILABLE', 'this node is stopping; connect again');
     const local = this.#channel(channel);
+    const before = this.isWatching(viewer.id, local.key);
     local.guests += 1;
     try {
       await this.presence.join(watchable(channel), viewer.id, viewer.user);
       await local.open();
       const missed = options.since ? await local.missed(options.since) : null;
       if (options.presence && channel.topic.presence) await this.#follow(local, viewer);
+      else this.#unfollow(local, viewer.id);
       if (viewer.gone || this.#closed) throw new PollcastError('UNAVAILABLE', 'the connection is gone');
       const { newest } = local;
       if (!newest) throw new PollcastError('UNAVAILABLE', 'the channel has no rows yet; try again');
       // No await from here on.
       const everyMs = Math.max(channel.topic.intervalMs, options.everyMs ?? 0);
       local.unsubscribe(viewer.id);
-      local.subscribe(viewer, everyMs);
+      const delta = options.delta === true && channel.topic.key.length > 0;
+      local.subscribe(viewer, everyMs, delta);
       this.#note(viewer.id, local.key);
-      return admit({ channel: local, newest, everyMs, resumed: missed !== null, missed: missed ?? [] });
+      return admit({ channel: local, newest, everyMs, delta, resumed: missed !== null, missed: missed ?? [] });
     } catch (error) {
-      if (!this.isWatching(viewer.id, local.key)) this.#leave(local, viewer.id);
+      if (!before) {
+        local.unsubscribe(viewer.id);
+        this.#leave(local, viewer.id);
+      }
       throw error;
     } finally {
       local.guests -= 1;
@@ -112,7 +122,10 @@ export class Hub {
   require(viewer: string, key: string): LocalChannel {
     const local = this.#channels.get(key);
     if (!local?.subscriptions.has(viewer)) {
-      throw new PollcastError('NOT_SUBSCRIBED', `this connection does not watch ${key.slice(0, 200)}: subscribe to it first`);
+      throw new PollcastError(
+        'NOT_SUBSCRIBED',
+        `this connection does not watch ${key.slice(0, 200)}: subscribe to it first`,
+      );
     }
     return local;
   }
@@ -142,7 +155,9 @@ export class Hub {
   /** Kept frames of a channel that this viewer watches, oldest first. Throws `NOT_SUBSCRIBED`. */
   async history(viewer: string, key: string, from: number, to: number, limit: number): Promise<readonly Frame[]> {
     const local = this.require(viewer, key);
-    return local.link.history(key, from, to, limit);
+    // Kept ones may be older than `retain` while nothing new has pushed them out.
+    const oldest = this.parts.kernel.clock.now() - local.channel.topic.retainMs;
+    return local.link.history(key, Math.max(from, oldest), to, limit);
   }
 
   /** Takes back what this node watches, while its viewers are still connected: their next node is told before they come. */
@@ -151,14 +166,22 @@ export class Hub {
     await this.#feed.close();
     await this.presence.close();
     await Promise.allSettled([...this.#links.values()].map((link) => link.close()));
-    for (const local of this.#channels.values()) for (const viewer of [...local.subscriptions.keys()]) local.unsubscribe(viewer);
+    for (const local of this.#channels.values())
+      for (const viewer of [...local.subscriptions.keys()]) local.unsubscribe(viewer);
     this.#channels.clear();
     this.#links.clear();
+    // Their connections end after this: there is nothing left for them to leave.
+    this.#watching.clear();
+    this.#curious.clear();
   }
 
   #channel(channel: Channel): LocalChannel {
     const known = this.#channels.get(channel.key);
-    if (known) return known;
+    if (known) {
+      // Another version of the topic may be in force since.
+      known.channel = channel;
+      return known;
+    }
     const link = this.#link(channel);
     const local = new LocalChannel(channel, link, this.parts.kernel.clock);
     this.#channels.set(channel.key, local);
@@ -179,8 +202,11 @@ export class Hub {
   /** A round's frames. A viewer of several of its channels gets them in one write. */
   #deliver(frames: readonly (readonly [LocalChannel, Frame])[]): void {
     const corked = frames.length > 1 ? this.#cork(frames) : [];
-    for (const [channel, frame] of frames) channel.accept(frame);
-    for (const viewer of corked) viewer.uncork?.();
+    try {
+      for (const [channel, frame] of frames) channel.accept(frame);
+    } finally {
+      for (const viewer of corked) viewer.uncork?.();
+    }
   }
 
   #cork(frames: readonly (readonly [LocalChannel, Frame])[]): Viewer[] {
@@ -216,6 +242,10 @@ export class Hub {
     const watching = this.#watching.get(viewer);
     watching?.delete(local.key);
     if (watching?.size === 0) this.#watching.delete(viewer);
+    this.#unfollow(local, viewer);
+  }
+
+  #unfollow(local: LocalChannel, viewer: string): void {
     const curious = this.#curious.get(local.key);
     if (!curious?.delete(viewer) || curious.size > 0) return;
     this.#curious.delete(local.key);

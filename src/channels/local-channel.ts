@@ -2,6 +2,7 @@ import { PollcastError, toPollcastError } from '../errors.js';
 import type { Clock } from '../kernel/clock.js';
 import { isNewer, type Frame, type FramePosition, type StatusChange } from '../polling/frames/frames.js';
 import type { Channel } from '../topics/topic.js';
+import type { Watched } from '../polling/poller-parts.js';
 import type { PollerLink } from './poller-link.js';
 import { SharedFrame } from './shared-frame.js';
 import { Thinner } from './thinned.js';
@@ -12,6 +13,8 @@ export interface Subscription {
   readonly viewer: Viewer;
   readonly everyMs: number;
   readonly thinner: Thinner | null;
+  /** It takes deltas. */
+  readonly delta: boolean;
 }
 
 /**
@@ -28,9 +31,15 @@ export class LocalChannel {
   guests = 0;
   #opening: Promise<void> | null = null;
   #open = false;
+  /** The last thing that a poller said of the channel: what it or a former one said before is old news. */
+  #told = { fence: 0, since: 0 };
+  /** Subscriptions that take deltas: without any, none is worked out. */
+  #deltas = 0;
+  readonly #catchingUp = new Map<number, Promise<readonly SharedFrame[] | null>>();
 
   constructor(
-    readonly channel: Channel,
+    /** With the version of its topic that was in force when it was asked for last. */
+    public channel: Channel,
     readonly link: PollerLink,
     private readonly clock: Clock,
   ) {
@@ -52,9 +61,17 @@ export class LocalChannel {
     return this.#opening;
   }
 
-  /** Asks the poller where the channel stands, and catches up with it. */
+  /** Asks the poller where the channel stands, and catches up with it. Rejects when that is not known then. */
   async refresh(): Promise<void> {
-    const watched = await this.link.watch(this.channel);
+    let watched: Watched;
+    try {
+      watched = await this.link.watch(this.channel);
+    } catch (error) {
+      const coded = toPollcastError(error);
+      if (!this.newest || coded.code === 'UNAVAILABLE') throw error;
+      // The poller has answered: this channel has no result any more. What its viewers have, they keep.
+      return this.setStatus({ channel: this.key, state: 'failed', reason: coded.code, since: this.clock.now() });
+    }
     // Most often its frame has come over the bus by now.
     if (!this.newest || isNewer(watched, this.newest)) {
       const stored = await this.link.newest(this.key);
@@ -62,18 +79,28 @@ export class LocalChannel {
     }
     if (!this.newest) throw new PollcastError('UNAVAILABLE', 'the first rows were not there yet; try again');
     this.#open = true;
-    this.setStatus({ channel: this.key, state: watched.state, reason: watched.reason, since: watched.since });
+    const { state, reason, since, fence } = watched;
+    this.hearStatus({ channel: this.key, state, reason, since }, fence);
   }
 
   /** A frame from the poller. Older ones than the newest are dropped. */
   accept(frame: Frame): void {
     if (this.newest && !isNewer(frame, this.newest)) return;
     const shared = new SharedFrame(frame);
+    if (this.#deltas > 0 && this.newest) shared.compareTo(this.newest, this.channel.topic.key);
     this.newest = shared;
     for (const { viewer, thinner } of this.subscriptions.values()) {
       if (thinner) thinner.frame(shared);
       else viewer.frame(shared);
     }
+  }
+
+  /** What a poller says of it, in messages and in answers, which may overtake each other: older news change nothing. */
+  hearStatus(status: StatusChange, fence: number): void {
+    const { fence: seen, since } = this.#told;
+    if (fence < seen || (fence === seen && status.since < since)) return;
+    this.#told = { fence, since: status.since };
+    this.setStatus(status);
   }
 
   setStatus(status: StatusChange): void {
@@ -88,17 +115,21 @@ export class LocalChannel {
     this.setStatus({ channel: this.key, state: 'stale', reason, since: this.clock.now() });
   }
 
-  subscribe(viewer: Viewer, everyMs: number): Subscription {
+  subscribe(viewer: Viewer, everyMs: number, delta = false): Subscription {
     const thinned = everyMs > this.channel.topic.intervalMs;
     const thinner = thinned ? new Thinner(this.clock, everyMs, (frame) => viewer.frame(frame)) : null;
     thinner?.began();
-    const subscription = { viewer, everyMs, thinner };
+    const subscription = { viewer, everyMs, thinner, delta };
     this.subscriptions.set(viewer.id, subscription);
+    if (delta) this.#deltas += 1;
     return subscription;
   }
 
   unsubscribe(viewer: string): boolean {
-    this.subscriptions.get(viewer)?.thinner?.close();
+    const subscription = this.subscriptions.get(viewer);
+    if (!subscription) return false;
+    subscription.thinner?.close();
+    if (subscription.delta) this.#deltas -= 1;
     return this.subscriptions.delete(viewer);
   }
 
@@ -113,16 +144,24 @@ export class LocalChannel {
       if (newest.seq === since.seq) return [];
       if (newest.seq === since.seq + 1) return [newest];
       if (this.channel.topic.retainMs === 0) return null;
-      let kept: readonly Frame[] | null;
-      try {
-        kept = await this.link.after(this.key, since);
-      } catch (error) {
-        throw toPollcastError(error);
-      }
+      const kept = await this.#keptAfter(since);
       const last = kept?.at(-1);
       if (kept === null || !last) return null;
-      if (this.newest && last.epoch === this.newest.epoch && last.seq === this.newest.seq) return kept.map((frame) => new SharedFrame(frame));
+      if (this.newest && last.epoch === this.newest.epoch && last.seq >= this.newest.seq) return kept;
     }
     return null;
+  }
+
+  /** Read once for all who ask at the same time: a node's viewers come back together, and most stand at the same frame. */
+  #keptAfter(since: FramePosition): Promise<readonly SharedFrame[] | null> {
+    let reading = this.#catchingUp.get(since.seq);
+    if (!reading) {
+      reading = this.link
+        .after(this.key, since)
+        .then((frames) => frames?.map((frame) => new SharedFrame(frame)) ?? null)
+        .finally(() => this.#catchingUp.delete(since.seq));
+      this.#catchingUp.set(since.seq, reading);
+    }
+    return reading;
   }
 }

@@ -4,7 +4,7 @@ import type { Logger } from '../kernel/log.js';
 import type { Unsubscribe } from '../kernel/ports/bus.js';
 import type { ProcessSpec } from '../kernel/ports/store.js';
 import type { Frame, FramePosition, FrameStore, Round, StoredFrame } from '../polling/frames/frames.js';
-import type { PollerMessage, Watched } from '../polling/poller.js';
+import type { PollerMessage, Watched } from '../polling/poller-parts.js';
 import type { Channel } from '../topics/topic.js';
 import type { LocalChannel } from './local-channel.js';
 
@@ -32,9 +32,10 @@ export class PollerLink {
   #timer: Timer | null = null;
   #heard = 0;
   #fence = 0;
-  /** The channels here may be behind: rounds were, or may have been, missed. */
-  #behind = false;
+  /** The channels here that may be behind: rounds were, or may have been, missed. */
+  readonly #behind = new Set<LocalChannel>();
   #refreshing = false;
+  #closed = false;
   polledAt = 0;
 
   constructor(
@@ -60,25 +61,31 @@ export class PollerLink {
   }
 
   remove(key: string): void {
+    const channel = this.#channels.get(key);
     this.#channels.delete(key);
+    if (channel) this.#behind.delete(channel);
   }
 
   /** Resolves once rounds come in. */
   async connect(): Promise<void> {
-    this.#unsubscribe ??= this.#open();
+    const opening = (this.#unsubscribe ??= this.#open());
     try {
-      await this.#unsubscribe;
+      await opening;
     } catch (error) {
-      this.#unsubscribe = null;
-      this.#unlink?.();
+      // Others have waited for the same attempt, and one of them may have begun the next already.
+      if (this.#unsubscribe === opening) this.#unsubscribe = null;
       throw error;
     }
   }
 
   async close(): Promise<void> {
+    this.#closed = true;
     this.#timer?.cancel();
     this.#unlink?.();
-    await (await this.#unsubscribe)?.();
+    // One that is still opening is closed when it is open; one that could not be opened, is closed.
+    const unsubscribe = await this.#unsubscribe?.catch(() => undefined);
+    this.#timer?.cancel();
+    await unsubscribe?.();
   }
 
   async watch(channel: Channel): Promise<Watched> {
@@ -102,10 +109,17 @@ export class PollerLink {
 
   async #open(): Promise<Unsubscribe> {
     this.#heard = this.#clock.monotonic();
-    this.#unlink = this.frames.onLink((up) => this.#linkChanged(up));
-    const unsubscribe = await this.frames.subscribe(this.process.name, (round) => this.#hear(round));
-    this.#watchSilence();
-    return unsubscribe;
+    const unlink = this.frames.onLink((up) => this.#linkChanged(up));
+    try {
+      const unsubscribe = await this.frames.subscribe(this.process.name, (round) => this.#hear(round));
+      this.#unlink = unlink;
+      if (this.#closed) unlink();
+      else this.#watchSilence();
+      return unsubscribe;
+    } catch (error) {
+      unlink();
+      throw error;
+    }
   }
 
   #hear(round: Round): void {
@@ -120,12 +134,12 @@ export class PollerLink {
       if (channel) frames.push([channel, frame]);
     }
     this.deliver(frames);
-    for (const status of round.statuses) this.#channels.get(status.channel)?.setStatus(status);
-    if (this.#behind) this.#refresh();
+    for (const status of round.statuses) this.#channels.get(status.channel)?.hearStatus(status, round.fence);
+    this.#refresh();
   }
 
   #linkChanged(up: boolean): void {
-    this.#behind = true;
+    this.#allBehind();
     if (up) this.#refresh();
     else this.#suspend();
   }
@@ -133,10 +147,10 @@ export class PollerLink {
   #watchSilence(): void {
     this.#timer = this.#clock.after(this.settings.beatMs, () => {
       if (this.#clock.monotonic() - this.#heard > BEATS_MISSED * this.settings.beatMs) {
-        this.#behind = true;
+        this.#allBehind();
         this.#suspend();
       }
-      if (this.#behind && this.frames.up) this.#refresh();
+      if (this.frames.up) this.#refresh();
       this.#watchSilence();
     });
   }
@@ -145,18 +159,23 @@ export class PollerLink {
     for (const channel of this.#channels.values()) channel.suspend('cluster');
   }
 
-  /** Every channel catches up; those that cannot now are tried again at the next sign of life, or of its lack. */
+  #allBehind(): void {
+    for (const channel of this.#channels.values()) this.#behind.add(channel);
+  }
+
+  /** Who is behind catches up; those that cannot now are tried again at the next sign of life, or of its lack. */
   #refresh(): void {
-    if (this.#refreshing) return;
+    if (this.#refreshing || this.#behind.size === 0 || this.#closed) return;
     this.#refreshing = true;
-    this.#behind = false;
-    const channels = [...this.#channels.values()];
+    const channels = [...this.#behind];
+    this.#behind.clear();
     const worker = async (): Promise<void> => {
       for (let channel = channels.pop(); channel; channel = channels.pop()) {
+        if (this.#channels.get(channel.key) !== channel) continue;
         try {
           await channel.refresh();
         } catch (error) {
-          this.#behind = true;
+          if (this.#channels.get(channel.key) === channel) this.#behind.add(channel);
           this.log.debug({ err: error, channel: channel.key }, 'not caught up yet');
         }
       }

@@ -4,19 +4,28 @@ import { parseDuration } from '../topics/duration.js';
 
 const position = z.strictObject({ epoch: z.number().int().nonnegative(), seq: z.number().int().nonnegative() });
 
+/** A timer takes no more than some 24 days; a viewer that wants less than one frame a day wants a report. */
+const LONGEST_MS = 86_400_000;
+
 /** `5s`, or ms as a number. */
-const every = z.union([z.number().int().positive().max(86_400_000), z.string().max(20)]).transform((value, context) => {
+const every = z.union([z.number().int().positive().max(LONGEST_MS), z.string().max(20)]).transform((value, context) => {
   if (typeof value === 'number') return value;
   try {
-    return parseDuration(value);
+    return parseDuration(value, 'every', { min: 1, max: LONGEST_MS });
   } catch (error) {
-    context.addIssue({ code: 'custom', message: error instanceof Error ? error.message : 'expected a duration such as 5s' });
+    context.addIssue({
+      code: 'custom',
+      message: error instanceof Error ? error.message : 'expected a duration such as 5s',
+    });
     return z.NEVER;
   }
 });
 
 /** Wall clock ms, or a date in ISO 8601. */
-const moment = z.union([z.number(), z.iso.datetime({ offset: true }).transform((text) => Date.parse(text))]);
+const moment = z.union([
+  z.number().min(0).max(Number.MAX_SAFE_INTEGER),
+  z.iso.datetime({ offset: true }).transform((text) => Date.parse(text)),
+]);
 
 const channel = z.string().min(1).max(10_000);
 
@@ -45,5 +54,9 @@ export function parseMessage<T extends z.ZodType>(schema: T, body: unknown): z.o
   if (result.success) return result.data;
   const faults = result.error.issues.map((issue) => ({ path: issue.path.join('.'), message: issue.message }));
   const first = faults[0];
-  throw new PollcastError('BAD_REQUEST', `the message is not as expected: ${first?.path ? `${first.path}: ` : ''}${first?.message ?? ''}`, faults);
+  throw new PollcastError(
+    'BAD_REQUEST',
+    `the message is not as expected: ${first?.path ? `${first.path}: ` : ''}${first?.message ?? ''}`,
+    faults,
+  );
 }

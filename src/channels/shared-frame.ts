@@ -1,4 +1,8 @@
-import type { Frame } from '../polling/frames/frames.js';
+import type { Frame, FramePosition } from '../polling/frames/frames.js';
+import { deltaBetween, type Delta } from './deltas.js';
+
+/** How a frame may travel: whole, or as what changed since the one before. */
+export type FrameForm = 'rows' | 'delta';
 
 /**
  * A frame as this node gives it to all its viewers: encoded once for each form, however many they are.
@@ -11,8 +15,8 @@ export class SharedFrame implements Frame {
   readonly seq: number;
   readonly polledAt: number;
   readonly rows: string;
-  #packet: string | null = null;
-  #wire: Buffer | null = null;
+  readonly #encoded: Record<FrameForm, { packet: string; wire: Buffer } | null> = { rows: null, delta: null };
+  #delta: Delta | null = null;
   #parsed: readonly unknown[] | null = null;
 
   constructor(frame: Frame) {
@@ -23,25 +27,60 @@ export class SharedFrame implements Frame {
     this.rows = frame.rows;
   }
 
+  /** Works out what changed since the frame before, for viewers that asked for that. */
+  compareTo(before: SharedFrame, key: readonly string[]): void {
+    if (before.epoch !== this.epoch) return;
+    this.#delta = deltaBetween(
+      key,
+      { seq: before.seq, rows: before.parsedRows },
+      { rows: this.parsedRows, text: this.rows },
+    );
+  }
+
+  /** The form for a viewer that takes deltas and has `position`: whole when this frame has no delta from there. */
+  formFor(position: FramePosition | undefined): FrameForm {
+    const builds = position && this.#delta?.base === position.seq && this.epoch === position.epoch;
+    return builds ? 'delta' : 'rows';
+  }
+
   /** The frame's body in JSON: what history, SSE and the `frame` event have in common. */
   get body(): string {
-    const { channel, epoch, seq, polledAt, rows } = this;
-    return `{"channel":${JSON.stringify(channel)},"epoch":${epoch},"seq":${seq},"polledAt":${polledAt},"rows":${rows}}`;
+    return `${this.#head},"rows":${this.rows}}`;
   }
 
   /** The Socket.IO packet (protocol v5: `2` event) in the main namespace, as engine.io takes it. */
-  get packet(): string {
-    return (this.#packet ??= `2["frame",${this.body}]`);
+  packet(form: FrameForm = 'rows'): string {
+    return this.#encode(form).packet;
   }
 
   /** The whole WebSocket frame: engine.io's message type `4`, then the packet. */
-  get wire(): Buffer {
-    return (this.#wire ??= encodeWire(this.packet));
+  wire(form: FrameForm = 'rows'): Buffer {
+    return this.#encode(form).wire;
   }
 
   /** The rows as values: for acknowledgements, once for all who ask. */
   get parsedRows(): readonly unknown[] {
     return (this.#parsed ??= JSON.parse(this.rows) as unknown[]);
+  }
+
+  get #head(): string {
+    const { channel, epoch, seq, polledAt } = this;
+    return `{"channel":${JSON.stringify(channel)},"epoch":${epoch},"seq":${seq},"polledAt":${polledAt}`;
+  }
+
+  #encode(form: FrameForm): { packet: string; wire: Buffer } {
+    let encoded = this.#encoded[form];
+    if (!encoded) {
+      const packet = `2["frame",${form === 'delta' ? this.#deltaBody() : this.body}]`;
+      encoded = this.#encoded[form] = { packet, wire: encodeWire(packet) };
+    }
+    return encoded;
+  }
+
+  #deltaBody(): string {
+    if (!this.#delta) return this.body;
+    const { base, upsert, remove } = this.#delta;
+    return `${this.#head},"base":${base},"upsert":${upsert},"remove":${remove}}`;
   }
 }
 

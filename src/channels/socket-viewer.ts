@@ -1,6 +1,6 @@
 import type { Socket } from 'socket.io';
 import type { Clock } from '../kernel/clock.js';
-import type { StatusChange } from '../polling/frames/frames.js';
+import type { FramePosition, StatusChange } from '../polling/frames/frames.js';
 import type { SharedFrame } from './shared-frame.js';
 import { SocketWriter } from './socket-writer.js';
 import type { PresenceChange, Viewer } from './viewer.js';
@@ -37,6 +37,11 @@ export class SocketViewer implements Viewer {
 
   presence(change: PresenceChange): void {
     this.socket.emit('presence', change);
+  }
+
+  /** Frames of this channel come as deltas from here on; `position`: the frame that it has. */
+  sendDeltas(channel: string, position: FramePosition): void {
+    this.#writer.sendDeltas(channel, position);
   }
 
   forget(channel: string): void {

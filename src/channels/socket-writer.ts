@@ -1,11 +1,11 @@
 import type { Socket as NetSocket } from 'node:net';
 import type { Socket } from 'socket.io';
 import type { Timer, Clock } from '../kernel/clock.js';
+import type { FramePosition } from '../polling/frames/frames.js';
 import type { SharedFrame } from './shared-frame.js';
 
-/** The parts of engine.io and ws that have no types; engine.io itself writes prebuilt frames this way. */
+/** The parts of engine.io and ws that have no types. */
 interface WireSocket {
-  readonly _sender?: { sendFrame(list: readonly Buffer[], done?: (error?: Error) => void): void };
   readonly _socket?: NetSocket;
   terminate(): void;
 }
@@ -14,9 +14,10 @@ interface EngineConnection {
   readonly transport: { readonly socket?: WireSocket };
   readonly writeBuffer: readonly unknown[];
   write(data: string, options?: { wsPreEncodedFrame?: readonly Buffer[]; compress?: boolean }): void;
+  on(event: 'drain', listen: () => void): void;
 }
 
-/** What may lie in a socket's own buffer before its frames wait in slots: some hundred frames, far below 2 MB. */
+/** What may lie in a socket's own buffers before its frames wait in slots: some hundred frames, far below 2 MB. */
 const BACKLOG_BYTES = 64 * 1024;
 
 /**
@@ -27,10 +28,16 @@ const BACKLOG_BYTES = 64 * 1024;
  */
 export class SocketWriter {
   readonly #conn: EngineConnection;
+  /** Kept: with one transport it never changes, and thousands of viewers are three look-ups cheaper. */
+  #socket: NetSocket | undefined;
   readonly #slots = new Map<string, SharedFrame>();
+  /** Channels that are to travel as deltas, with the frame that the viewer was sent last. */
+  readonly #deltas = new Map<string, FramePosition>();
   #stall: Timer | null = null;
   #corked = false;
   #listening = false;
+  /** Bytes of frames that engine.io holds back until its transport is free. */
+  #heldBack = 0;
 
   constructor(
     socket: Socket,
@@ -52,9 +59,15 @@ export class SocketWriter {
     else this.#write(frame);
   }
 
-  /** A frame of this channel that still waits is not wanted any more. */
+  /** From here on this channel's frames travel as deltas; `position`: the frame that the viewer has. */
+  sendDeltas(channel: string, position: FramePosition): void {
+    this.#deltas.set(channel, position);
+  }
+
+  /** Nothing more of this channel is wanted, or its state was just sent by other means: a waiting frame would be old. */
   forget(channel: string): void {
     this.#slots.delete(channel);
+    this.#deltas.delete(channel);
   }
 
   /** Until `uncork`, what is written leaves in one system call. */
@@ -75,25 +88,45 @@ export class SocketWriter {
     this.#stall?.cancel();
     this.#stall = null;
     this.#slots.clear();
+    this.#deltas.clear();
   }
 
   #write(frame: SharedFrame): void {
-    const wire = this.#conn.transport.socket;
-    // What engine.io still holds back (an acknowledgement, say) must not be overtaken.
-    if (this.#conn.writeBuffer.length === 0 && wire?._sender) wire._sender.sendFrame([frame.wire]);
-    else this.#conn.write(frame.packet, { wsPreEncodedFrame: [frame.wire], compress: false });
+    const had = this.#deltas.get(frame.channel);
+    // Decided only now: a viewer that skipped the frame which the delta builds on is given the rows, and is whole again.
+    const form = frame.formFor(had);
+    if (had) this.#deltas.set(frame.channel, { epoch: frame.epoch, seq: frame.seq });
+    const net = this.#net();
+    const bytes = frame.wire(form);
+    // What engine.io still holds back (an acknowledgement, say) must not be overtaken. What it does not is in the socket:
+    // without compression ws writes at once, and there is no message of its own that this frame could fall into.
+    if (this.#conn.writeBuffer.length === 0 && net) {
+      net.write(bytes);
+      return;
+    }
+    this.#listen();
+    this.#heldBack += bytes.length;
+    this.#conn.write(frame.packet(form), { wsPreEncodedFrame: [bytes], compress: false });
   }
 
   #wait(frame: SharedFrame): void {
     // Deleted first: the map then gives the channels in the order in which they last changed.
     this.#slots.delete(frame.channel);
     this.#slots.set(frame.channel, frame);
-    const net = this.#net();
-    if (!this.#listening && net) {
-      this.#listening = true;
-      net.on('drain', () => this.#drain());
-    }
+    this.#listen();
     this.#stall ??= this.clock.after(this.stallMs, () => this.#cut());
+  }
+
+  #listen(): void {
+    const net = this.#net();
+    if (this.#listening || !net) return;
+    this.#listening = true;
+    net.on('drain', () => this.#drain());
+    // Told as soon as engine.io has handed over what it held back.
+    this.#conn.on('drain', () => {
+      this.#heldBack = 0;
+      if (this.#slots.size > 0 && this.#backlog() <= BACKLOG_BYTES) this.#drain();
+    });
   }
 
   #drain(): void {
@@ -117,10 +150,10 @@ export class SocketWriter {
   }
 
   #backlog(): number {
-    return this.#net()?.writableLength ?? 0;
+    return this.#heldBack + (this.#net()?.writableLength ?? 0);
   }
 
   #net(): NetSocket | undefined {
-    return this.#conn.transport.socket?._socket;
+    return (this.#socket ??= this.#conn.transport.socket?._socket);
   }
 }

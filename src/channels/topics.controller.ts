@@ -34,9 +34,20 @@ export class TopicsController {
 
   /** The channel's newest result, shared with all its viewers; 304 when the caller has it. */
   @Get(':name')
-  async result(@Param('name') name: string, @Query() query: Record<string, unknown>, @Req() request: Request, @Res() response: Response): Promise<void> {
+  async result(
+    @Param('name') name: string,
+    @Query() query: Record<string, unknown>,
+    @Req() request: Request,
+    @Res() response: Response,
+  ): Promise<void> {
     const { channel, identity } = await this.#channel(name, query, request);
-    const viewer: Viewer = { id: `http:${randomUUID()}`, user: identity.user, gone: false, frame: () => undefined, status: () => undefined };
+    const viewer: Viewer = {
+      id: `http:${randomUUID()}`,
+      user: identity.user,
+      gone: false,
+      frame: () => undefined,
+      status: () => undefined,
+    };
     const joined = await this.hub.watch(channel, viewer, {}, (result) => result);
     this.hub.unwatch(viewer.id, channel.key);
     const etag = `"${formatPosition(joined.newest)}"`;
@@ -48,15 +59,24 @@ export class TopicsController {
 
   /** Frames as they come; `Last-Event-ID` resumes. */
   @Get(':name/stream')
-  async stream(@Param('name') name: string, @Query() query: Record<string, unknown>, @Req() request: Request, @Res() response: Response): Promise<void> {
+  async stream(
+    @Param('name') name: string,
+    @Query() query: Record<string, unknown>,
+    @Req() request: Request,
+    @Res() response: Response,
+  ): Promise<void> {
     const { channel, identity } = await this.#channel(name, query, request);
     const viewer = new EventStreamViewer(`sse:${randomUUID()}`, identity.user, response);
     const since = parsePosition(request.get('last-event-id'));
     await this.hub.watch(channel, viewer, { since }, ({ newest, resumed, missed, channel: { status } }) => {
-      response.writeHead(200, { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-cache', 'X-Accel-Buffering': 'no' });
+      response.writeHead(200, {
+        'Content-Type': 'text/event-stream',
+        'Cache-Control': 'no-cache',
+        'X-Accel-Buffering': 'no',
+      });
       response.write('retry: 1000\n\n');
       for (const frame of resumed ? missed : [newest]) viewer.frame(frame);
-      if (status.state !== 'live') viewer.status(status);
+      if (status.state !== 'live' || status.reason !== undefined) viewer.status(status);
     });
     const timer = setInterval(() => viewer.keepAlive(), KEEP_ALIVE_MS);
     response.on('close', () => {
@@ -69,7 +89,11 @@ export class TopicsController {
     }
   }
 
-  async #channel(name: string, query: Record<string, unknown>, request: Request): Promise<{ channel: Channel; identity: Identity }> {
+  async #channel(
+    name: string,
+    query: Record<string, unknown>,
+    request: Request,
+  ): Promise<{ channel: Channel; identity: Identity }> {
     const identity = await this.access.authenticateRequest(request);
     const topic = this.topics.get(name);
     this.access.assertMayWatch(identity, topic);
@@ -85,7 +109,14 @@ export function describeTopic(topic: Topic): object {
     interval: formatDuration(topic.intervalMs),
     params: topic.params
       .filter((param) => param.claim === undefined)
-      .map(({ name, type, default: preset, enum: choices, min, max }) => ({ name, type, default: preset, enum: choices, min, max })),
+      .map(({ name, type, default: preset, enum: choices, min, max }) => ({
+        name,
+        type,
+        default: preset,
+        enum: choices,
+        min,
+        max,
+      })),
     key: topic.key,
     presence: topic.presence,
     retain: formatDuration(topic.retainMs),

@@ -27,10 +27,25 @@ export function slotsFor(channels: number, perSlot: number, intervalMs: number):
 
 /** The first due time after `after` (wall clock ms). A due time that has gone by is not made up for. */
 export function nextDue({ intervalMs, offsetMs, slots }: Cadence, after: number): Due {
-  const slotMs = intervalMs / slots;
   const base = Math.floor((after - offsetMs) / intervalMs) * intervalMs + offsetMs;
-  const slot = Math.floor((after - base) / slotMs) + 1;
-  return slot >= slots ? { slot: 0, at: base + intervalMs } : { slot, at: base + slot * slotMs };
+  // Whole ms: with fractions, the time that belongs to a slot may lie a hair before that slot, and come up twice.
+  const startOf = (slot: number): number => Math.floor((slot * intervalMs) / slots);
+  let slot = Math.floor(((after - base) * slots) / intervalMs) + 1;
+  while (startOf(slot) <= after - base) slot += 1;
+  return slot >= slots ? { slot: 0, at: base + intervalMs } : { slot, at: base + startOf(slot) };
+}
+
+/** The slots that fell due after `after`, up to and with `until` (wall clock ms). */
+export function slotsBetween(cadence: Cadence, after: number, until: number): Set<number> {
+  const slots = new Set<number>();
+  for (
+    let due = nextDue(cadence, after);
+    due.at <= until && slots.size < cadence.slots;
+    due = nextDue(cadence, due.at)
+  ) {
+    slots.add(due.slot);
+  }
+  return slots;
 }
 
 /** The slot of a channel whose place is `place` in [0, 1). */

@@ -28,11 +28,18 @@ export class PolledChannels implements Iterable<PolledChannel> {
     return channel;
   }
 
-  /** Notes which channels are held: the others are unwatched from `mono` on, unless they were before. */
-  held(keys: ReadonlySet<string>, mono: number): void {
+  has(key: string): boolean {
+    return this.#byKey.has(key);
+  }
+
+  /**
+   * Notes which channels are held, as it was read at `askedAt` or later: the others are unwatched from `mono` on, unless
+   * they were before. One that was asked for since then is not: its hold may be younger than what was read.
+   */
+  held(keys: ReadonlySet<string>, askedAt: number, mono: number): void {
     for (const channel of this) {
       if (keys.has(channel.key)) channel.unwatchedSince = null;
-      else channel.unwatchedSince ??= mono;
+      else if (channel.watchedAt < askedAt) channel.unwatchedSince ??= mono;
     }
   }
 
@@ -49,19 +56,27 @@ export class PolledChannels implements Iterable<PolledChannel> {
     for (const channel of channels) this.#byKey.delete(channel.key);
   }
 
-  due(slot: number, slots: number, mono: number, lingerMs: number): PolledChannel[] {
-    return [...this].filter(
-      (channel) =>
-        slotOf(channel.place, slots) === slot &&
-        !channel.asking &&
-        channel.restUntil <= mono &&
-        !this.isOver(channel, mono, lingerMs),
-    );
+  /** After a handover: only those without a frame, and those of the slots that were missed, are asked at once. */
+  resume(missed: ReadonlySet<number>, slots: number): void {
+    for (const channel of this) channel.cold = channel.position === null || missed.has(slotOf(channel.place, slots));
   }
 
-  /** Those that wait for an answer and are not in a round. */
-  cold(): PolledChannel[] {
-    return [...this].filter((channel) => channel.cold && !channel.asking);
+  /** Those whose turn it is. `late`: some of them are still in a round, and are left out of this one. */
+  due(slot: number, slots: number, mono: number, lingerMs: number): { asked: PolledChannel[]; late: boolean } {
+    const asked: PolledChannel[] = [];
+    let late = false;
+    for (const channel of this) {
+      if (slotOf(channel.place, slots) !== slot || channel.restUntil > mono) continue;
+      if (this.isOver(channel, mono, lingerMs)) continue;
+      if (channel.asking) late = true;
+      else asked.push(channel);
+    }
+    return { asked, late };
+  }
+
+  /** Those that wait for an answer, are not in a round, and not over. */
+  cold(mono: number, lingerMs: number): PolledChannel[] {
+    return [...this].filter((channel) => channel.cold && !channel.asking && !this.isOver(channel, mono, lingerMs));
   }
 
   untold(): PolledChannel[] {

@@ -28,6 +28,8 @@ export class PolledChannel {
   cold = true;
   /** Monotonic ms when its last viewer was seen gone; `null` while it is watched. */
   unwatchedSince: number | null = null;
+  /** Monotonic ms of the last `watch`: what was read of the demand before it does not know of it. */
+  watchedAt = -Infinity;
 
   constructor(
     readonly key: string,
@@ -52,16 +54,21 @@ export class PolledChannel {
 
   /** The next answer counts as new, whatever it is: the statement is another one. */
   forgetResult(): void {
-    this.hash = undefined;
-    this.mark = undefined;
+    this.doubt();
     this.cold = true;
   }
 
-  succeeded(now: number): void {
+  /** Whether the last publish was stored is not known: the next answer must come whole, and the store compares it. */
+  doubt(): void {
+    this.hash = undefined;
+    this.mark = undefined;
+  }
+
+  succeeded(now: number, slow: boolean): void {
     this.failures = 0;
     this.restUntil = 0;
     this.error = null;
-    this.#enter('live', undefined, now);
+    this.#enter('live', slow ? 'slow' : undefined, now);
   }
 
   failed(error: PollcastError, now: number, mono: number, intervalMs: number): void {
@@ -81,11 +88,17 @@ export class PolledChannel {
     return { channel: this.key, state: this.state, reason: this.reason, since: this.since };
   }
 
+  /** The nodes know it now, unless it has changed since it was on its way. */
+  told(status: StatusChange): void {
+    if (status.state === this.state && status.since === this.since) this.untold = false;
+  }
+
+  /** `since` rises with every change, though the wall clock may be set back: it says which of two states is the later. */
   #enter(state: ChannelState, reason: string | undefined, now: number): void {
     if (state === this.state && reason === this.reason) return;
     this.state = state;
     this.reason = reason;
-    this.since = now;
+    this.since = Math.max(now, this.since + 1);
     this.untold = true;
   }
 }

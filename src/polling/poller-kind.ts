@@ -1,7 +1,8 @@
 import type { ProcessKind } from '../kernel/kind.js';
 import type { Topic } from '../topics/topic.js';
 import { POLLER_KIND, type PollerArgs } from './names.js';
-import { Poller, type PollerMessage, type PollerParts, type PollerState, type Watched } from './poller.js';
+import { Poller } from './poller.js';
+import type { PollerMessage, PollerParts, PollerState, Watched } from './poller-parts.js';
 
 /** The topics in force on this node, and word of their changes. */
 export interface TopicSource {
@@ -11,7 +12,9 @@ export interface TopicSource {
   onChange(name: string, listen: () => void): () => void;
 }
 
-export type PollerKindParts = Pick<PollerParts, 'source' | 'frames' | 'settings' | 'metrics'> & { readonly topics: TopicSource };
+export type PollerKindParts = Pick<PollerParts, 'source' | 'frames' | 'settings' | 'metrics'> & {
+  readonly topics: TopicSource;
+};
 
 export function pollerKind(parts: PollerKindParts): ProcessKind<PollerArgs, PollerMessage, Watched, PollerState> {
   return {

@@ -1,66 +1,22 @@
 import { PollcastError, toPollcastError } from '../errors.js';
 import type { Timer } from '../kernel/clock.js';
-import { Later, type ProcessContext, type Running, type StopReason } from '../kernel/kind.js';
+import { Later, type Running, type StopReason } from '../kernel/kind.js';
 import { notHere } from '../kernel/process.js';
 import { channelFromKey } from '../topics/channel.js';
 import type { Topic } from '../topics/topic.js';
-import { nextDue, slotsFor, type Due } from './cadence.js';
+import { nextDue, slotsBetween, slotsFor, type Cadence, type Due } from './cadence.js';
 import { PolledChannels } from './channels.js';
-import type { ChannelState, FramePosition, FrameStore, StatusChange } from './frames/frames.js';
+import { Demand } from './demand.js';
+import type { Findings, FramePosition, StatusChange } from './frames/frames.js';
 import { fraction } from './names.js';
+import { Pace } from './pace.js';
 import type { PolledChannel } from './polled-channel.js';
-import { settle, type RoundResult } from './round.js';
-import type { Answer, Source } from './source.js';
+import type { PollerMessage, PollerParts, Watched } from './poller-parts.js';
+import { settle, toChange, type RoundResult } from './round.js';
 import { Waiters } from './waiters.js';
-
-/** What a node asks of a poller. */
-export type PollerMessage =
-  /** A node's first viewer of a channel has come: answered once the channel has a frame, or cannot have one. */
-  { readonly do: 'watch'; readonly channel: string };
-
-export interface Watched extends FramePosition {
-  readonly state: ChannelState;
-  readonly reason?: string;
-  readonly since: number;
-}
-
-/** What a takeover by handover must know to miss nothing and repeat nothing. */
-export interface PollerState {
-  /** Due time of the last round, wall clock ms. */
-  readonly dueAt: number;
-}
-
-export interface PollerMetrics {
-  polled(topic: string, outcome: Answer['kind'], count: number): void;
-  round(topic: string, seconds: number): void;
-  published(topic: string, frames: number, bytes: number): void;
-  skipped(topic: string): void;
-}
-
-export interface PollerSettings {
-  readonly lingerMs: number;
-  /** How many channels one slot asks for at most, before the interval is divided further. */
-  readonly perSlot: number;
-  /** How often a sign of life is sent when nothing changes, and demand is read again. */
-  readonly beatMs: number;
-}
-
-export interface PollerParts {
-  readonly context: ProcessContext<PollerState>;
-  readonly source: Source;
-  readonly frames: FrameStore;
-  readonly settings: PollerSettings;
-  readonly metrics: PollerMetrics;
-  /** The topic in force; throws `UNKNOWN_TOPIC` when it is gone. */
-  topic(): Topic;
-  /** Calls back when another version of the topic is in force. Returns the way to stop that. */
-  onTopicChanged(listen: () => void): () => void;
-}
 
 /** Rounds of different slots that may be under way at once. */
 const ROUNDS_AT_ONCE = 4;
-/** Demand is read again at most this often, however many come and go. */
-const DEMAND_PAUSE_MS = 100;
 
 /**
  * The one process in the cluster that asks for a topic (or a partition of it) and publishes its channels.
@@ -71,21 +27,31 @@ const DEMAND_PAUSE_MS = 100;
 export class Poller implements Running<PollerMessage, Watched> {
   readonly #channels = new PolledChannels();
   readonly #waiters = new Waiters<Watched>();
-  readonly #rounds = new Set<Promise<void>>();
+  /** Rounds under way, with the due time that each is for; `null`: for none. */
+  readonly #rounds = new Map<Promise<void>, number | null>();
+  readonly #pace = new Pace();
+  readonly #demand: Demand;
   #topic: Topic;
+  /** Why there is no topic any more: nothing is asked then. */
+  #gone: PollcastError | null = null;
   #dueTimer: Timer | null = null;
   #coldTimer: Timer | null = null;
   #beatTimer: Timer | null = null;
-  #demandTimer: Timer | null = null;
   #lastDue: number;
+  #polledAt = 0;
   #lastTold = -Infinity;
-  #demandRead = -Infinity;
   #outage = false;
   #stopped = false;
   #unlisten: () => void;
 
   private constructor(private readonly parts: PollerParts) {
     this.#topic = parts.topic();
+    this.#demand = new Demand(
+      parts.context,
+      this.#channels,
+      () => this.#topic,
+      () => this.#pollCold(),
+    );
     this.#lastDue = parts.context.saved?.dueAt ?? -Infinity;
     this.#unlisten = parts.onTopicChanged(() => this.#topicChanged());
   }
@@ -95,9 +61,11 @@ export class Poller implements Running<PollerMessage, Watched> {
     const { context, frames } = parts;
     const poller = new Poller(parts);
     try {
-      if (!(await frames.open(context.name, context.fence))) throw new PollcastError('CONFLICT', 'a higher fence was seen');
+      if (!(await frames.open(context.name, context.fence))) {
+        throw new PollcastError('CONFLICT', 'a higher fence was seen');
+      }
       const stored = new Map((await frames.all(context.name)).map((frame) => [frame.channel, frame]));
-      await poller.#readDemand();
+      await poller.#demand.read();
       for (const channel of poller.#channels) {
         const frame = stored.get(channel.key);
         if (frame) channel.restore(frame);
@@ -114,35 +82,35 @@ export class Poller implements Running<PollerMessage, Watched> {
 
   handle(message: PollerMessage): Later<Watched> | Watched {
     if (message.do !== 'watch') throw new PollcastError('BAD_REQUEST', 'expected a watch');
+    if (this.#gone) throw this.#gone;
     const channel = this.#channels.admit(this.#topic, message.channel, this.parts.context.clock.now());
     // It rested, unpolled: what is stored may be as old as that.
-    if (this.#channels.isOver(channel, this.#mono(), this.parts.settings.lingerMs)) channel.cold = true;
+    if (this.#isOver(channel)) channel.cold = true;
     channel.unwatchedSince = null;
+    channel.watchedAt = this.#mono();
     if (channel.position && !channel.cold) return this.#watched(channel, channel.position);
+    if (!channel.asking) channel.cold = true;
     const answer = this.#waiters.wait(channel.key);
     this.#pollCold();
     return new Later(answer);
   }
 
-  /** Reads the demand soon; many changes of it make one reading. */
   holdsChanged(): void {
-    if (this.#demandTimer || this.#stopped) return;
-    const wait = this.#demandRead + DEMAND_PAUSE_MS - this.#mono();
-    this.#demandTimer = this.parts.context.clock.after(Math.max(0, wait), () => {
-      this.#demandTimer = null;
-      this.#readDemand().catch((error: unknown) => this.parts.context.log.debug({ err: error }, 'the next beat reads the demand'));
-    });
+    this.#demand.readSoon();
   }
 
   async stop(reason: StopReason): Promise<void> {
     this.#stopped = true;
     this.#unlisten();
-    for (const timer of [this.#dueTimer, this.#coldTimer, this.#beatTimer, this.#demandTimer]) timer?.cancel();
+    for (const timer of [this.#dueTimer, this.#coldTimer, this.#beatTimer]) timer?.cancel();
+    this.#demand.stop();
+    // A round that is cut short here is our successor's: for it, that due time has not been served.
+    const dueAt = Math.min(this.#lastDue, ...[...this.#rounds.values()].map((due) => (due ?? Infinity) - 1));
     this.#waiters.rejectAll(notHere(this.parts.context.name));
-    await Promise.allSettled(this.#rounds);
+    await Promise.allSettled(this.#rounds.keys());
     const { context, frames } = this.parts;
     try {
-      if (reason === 'handover') await context.save({ dueAt: this.#lastDue });
+      if (reason === 'handover') await context.save({ dueAt });
       if (reason === 'retired') await frames.drop(context.name, context.fence);
     } catch (error) {
       // A successor then polls at once instead of in step, or finds old frames and forgets them.
@@ -152,31 +120,22 @@ export class Poller implements Running<PollerMessage, Watched> {
 
   #begin(): void {
     const { context, settings } = this.parts;
-    if (context.origin === 'handover' && this.#lastDue > -Infinity) {
-      for (const channel of this.#channels) channel.cold = channel.position === null;
-    } else this.#lastDue = context.clock.now();
+    const now = context.clock.now();
+    const inStep = context.origin === 'handover' && now - this.#lastDue < 2 * this.#topic.intervalMs;
+    if (inStep) {
+      // What fell due while the poller changed hands is made up for now; all else keeps its time.
+      const cadence = this.#cadence();
+      this.#channels.resume(slotsBetween(cadence, this.#lastDue, now), cadence.slots);
+    }
+    this.#lastDue = now;
     this.#schedule();
-    if (this.#channels.size > 0) this.#pollCold();
+    this.#pollCold();
     const beat = (): void => {
-      this.#beatTimer = context.clock.after(settings.beatMs, () => void this.#beat().finally(() => this.#stopped || beat()));
+      this.#beatTimer = context.clock.after(settings.beatMs, () => {
+        void this.#beat().finally(() => this.#stopped || beat());
+      });
     };
     beat();
-  }
-
-  async #readDemand(): Promise<void> {
-    const { context } = this.parts;
-    this.#demandRead = this.#mono();
-    const held = new Set((await context.holds()).map((hold) => hold.ref));
-    if (this.#stopped) return;
-    for (const key of held) {
-      try {
-        this.#channels.admit(this.#topic, key, context.clock.now());
-      } catch (error) {
-        context.log.debug({ err: error, channel: key }, 'a hold on a channel that the topic does not have');
-      }
-    }
-    this.#channels.held(held, this.#mono());
-    this.#pollCold();
   }
 
   /** Drops what nobody watches any more; ends when that was the last. */
@@ -185,21 +144,24 @@ export class Poller implements Running<PollerMessage, Watched> {
     const over = this.#channels.over(this.#mono(), settings.lingerMs);
     if (over.length === 0 && this.#channels.size > 0) return;
     // Read once more: one of them may have been joined since, and its `watch` be still on its way.
-    await this.#readDemand();
-    const gone = over.filter((channel) => channel.unwatchedSince !== null && !channel.asking);
+    await this.#demand.read();
+    const gone = over.filter((channel) => this.#isOver(channel) && !channel.asking);
     this.#channels.remove(gone);
     if (this.#channels.size === 0 && (await context.retire())) return;
-    if (gone.length > 0) await frames.forget(context.name, context.fence, gone.map((channel) => channel.key));
+    // One that has come back while we tried to end has begun anew: its frame is not ours to remove.
+    const keys = gone.map((channel) => channel.key).filter((key) => !this.#channels.has(key));
+    if (keys.length > 0) await frames.forget(context.name, context.fence, keys);
   }
 
   async #beat(): Promise<void> {
     const { context, settings } = this.parts;
     try {
       if (!context.owns()) return;
-      await this.#readDemand();
+      await this.#demand.readAgain();
       await this.#sweep();
       if (this.#stopped || !context.owns()) return;
       if (this.#outage) await this.#tryAgain();
+      this.#pollCold();
       if (this.#mono() - this.#lastTold >= settings.beatMs / 2) await this.#tell([], []);
     } catch (error) {
       context.log.debug({ err: error, name: context.name }, 'beat not done');
@@ -215,27 +177,35 @@ export class Poller implements Running<PollerMessage, Watched> {
     }
     this.#outage = false;
     for (const channel of this.#channels) channel.cold = true;
-    this.#pollCold();
+  }
+
+  #cadence(): Cadence {
+    const { intervalMs, name } = this.#topic;
+    const stretched = intervalMs * this.#pace.factor;
+    const slots = slotsFor(this.#channels.size, this.parts.settings.perSlot, stretched);
+    return { intervalMs: stretched, offsetMs: Math.floor(fraction(name) * intervalMs), slots };
   }
 
   #schedule(): void {
     if (this.#stopped) return;
-    const { context, settings } = this.parts;
-    const { intervalMs, name } = this.#topic;
-    const slots = slotsFor(this.#channels.size, settings.perSlot, intervalMs);
-    const cadence = { intervalMs, offsetMs: Math.floor(fraction(name) * intervalMs), slots };
-    const now = context.clock.now();
-    // After a handover the first due time may have just gone by: it is made up for. Any other one is skipped.
-    const after = context.origin === 'handover' && now - this.#lastDue < 2 * intervalMs ? this.#lastDue : Math.max(now, this.#lastDue);
-    const due = nextDue(cadence, after);
-    this.#dueTimer = context.clock.after(Math.max(0, due.at - now), () => this.#due(due, slots));
+    const { clock } = this.parts.context;
+    const cadence = this.#cadence();
+    const now = clock.now();
+    // A timer may fire a hair before its time: the same due time must not come up again. But further ahead than that
+    // means that the wall clock was set back, and waiting for it to catch up would silence the topic.
+    const early = this.#lastDue - now < cadence.intervalMs / cadence.slots;
+    const due = nextDue(cadence, early ? Math.max(now, this.#lastDue) : now);
+    this.#dueTimer?.cancel();
+    this.#dueTimer = clock.after(Math.max(0, due.at - now), () => this.#due(due, cadence));
   }
 
-  #due(due: Due, slots: number): void {
+  #due(due: Due, { slots }: Cadence): void {
     this.#lastDue = due.at;
-    const asked = this.#channels.due(due.slot, slots, this.#mono(), this.parts.settings.lingerMs);
-    if (this.#rounds.size >= ROUNDS_AT_ONCE) this.parts.metrics.skipped(this.#topic.name);
-    else if (asked.length > 0 && !this.#outage) this.#round(asked);
+    const { settings, metrics } = this.parts;
+    const { asked, late } = this.#channels.due(due.slot, slots, this.#mono(), settings.lingerMs);
+    const full = this.#rounds.size >= ROUNDS_AT_ONCE;
+    if (late || (full && asked.length > 0)) metrics.skipped(this.#topic.name);
+    if (!full && asked.length > 0 && !this.#outage) this.#round(asked, due.at, slots);
     this.#schedule();
   }
 
@@ -244,40 +214,46 @@ export class Poller implements Running<PollerMessage, Watched> {
     if (this.#coldTimer || this.#stopped) return;
     this.#coldTimer = this.parts.context.clock.after(0, () => {
       this.#coldTimer = null;
-      const cold = this.#channels.cold().filter((channel) => this.#mayTry(channel));
-      if (cold.length > 0) this.#round(cold);
+      // Without the right to ask there is nothing to be done: the next beat comes back to it, or we are stopped.
+      if (!this.parts.context.owns()) return;
+      const cold = this.#channels.cold(this.#mono(), this.parts.settings.lingerMs);
+      const asked = cold.filter((channel) => this.#mayTry(channel));
+      if (asked.length > 0) this.#round(asked, null, 1);
     });
   }
 
   /** A channel that rests after a failure answers those who wait with that failure. */
   #mayTry(channel: PolledChannel): boolean {
-    if (channel.restUntil <= this.#mono()) return true;
+    if (!this.#gone && channel.restUntil <= this.#mono()) return true;
     this.#answer(channel);
     return false;
   }
 
-  #round(channels: readonly PolledChannel[]): void {
+  #round(channels: readonly PolledChannel[], dueAt: number | null, slots: number): void {
     for (const channel of channels) {
       channel.asking = true;
       channel.cold = false;
     }
-    const round = this.#ask(channels)
+    const round = this.#ask(channels, dueAt === null ? null : slots)
       .catch((error: unknown) => {
-        // Redis, or a bug of the source: the next round asks again, with the hashes of what was really published.
+        // Redis, or a bug of the source. What was stored is not known: the next answers must come whole.
         const { context } = this.parts;
         context.log.warn({ err: error, name: context.name }, 'round not published');
-        for (const channel of channels) channel.stale(toPollcastError(error), 'cluster', context.clock.now());
+        for (const channel of channels) {
+          channel.doubt();
+          channel.stale(toPollcastError(error), 'cluster', context.clock.now());
+        }
       })
       .finally(() => {
+        this.#rounds.delete(round);
         for (const channel of channels) channel.asking = false;
         for (const channel of channels) this.#answer(channel);
-        this.#rounds.delete(round);
-        if (this.#channels.cold().length > 0) this.#pollCold();
+        if (channels.some((channel) => channel.cold)) this.#pollCold();
       });
-    this.#rounds.add(round);
+    this.#rounds.set(round, dueAt);
   }
 
-  async #ask(channels: readonly PolledChannel[]): Promise<void> {
+  async #ask(channels: readonly PolledChannel[], slots: number | null): Promise<void> {
     const { context, source, metrics } = this.parts;
     const topic = this.#topic;
     if (!context.owns()) return;
@@ -287,31 +263,37 @@ export class Poller implements Running<PollerMessage, Watched> {
       channels.map(({ key, values, hash, mark }) => ({ channel: key, values, hash, mark })),
       { signal: context.signal, mayQuery: () => context.owns() && !this.#stopped },
     );
-    metrics.round(topic.name, (this.#mono() - began) / 1000);
+    const tookMs = this.#mono() - began;
+    metrics.round(topic.name, tookMs / 1000);
     // The answers of a statement that is no longer in force are nobody's.
-    if (!context.owns() || topic !== this.#topic) return;
-    const result = settle(channels, answers, { now: context.clock.now(), mono: this.#mono(), intervalMs: topic.intervalMs });
+    if (!context.owns() || topic !== this.#topic || this.#gone) return;
+    if (slots !== null) this.#adapt(Math.max(tookMs, (tookMs * slots) / ROUNDS_AT_ONCE));
+    const at = { now: context.clock.now(), mono: this.#mono(), intervalMs: topic.intervalMs, slow: this.#pace.slow };
+    const result = settle(channels, answers, at);
     for (const [outcome, count] of result.outcomes) metrics.polled(topic.name, outcome, count);
     if (result.outage && !this.#outage) context.log.warn({ topic: topic.name }, 'the database does not answer');
     this.#outage = result.outage;
+    if (!result.outage) this.#polledAt = at.now;
     await this.#publish(result);
+  }
+
+  /** Rounds that do not fit in their interval stretch it, until they do again. */
+  #adapt(tookMs: number): void {
+    const { intervalMs, name } = this.#topic;
+    if (!this.#pace.took(tookMs, intervalMs)) return;
+    const { factor } = this.#pace;
+    this.parts.context.log.info(
+      { topic: name, tookMs: Math.round(tookMs), intervalMs, factor },
+      'the pace has changed',
+    );
+    this.parts.metrics.stretched?.(name, factor);
+    this.#schedule();
   }
 
   async #publish(result: RoundResult): Promise<void> {
     const statuses = result.statuses.map((channel) => channel.status());
     if (result.changed.length === 0 && statuses.length === 0) return;
-    const changed = result.changed.map(({ channel, answer }) => ({
-      channel: channel.key,
-      rows: answer.rows,
-      hash: answer.hash,
-      mark: answer.mark,
-    }));
-    const positions = await this.#tell(changed, statuses).catch((error: unknown) => {
-      // It may have been published all the same, and what we remember as published is then not what viewers see: should
-      // the result go back to that, nobody would be told. (Found by model/takeover.pml, NOFORGET.)
-      for (const { channel } of result.changed) channel.forgetPublished();
-      throw error;
-    });
+    const positions = await this.#tell(result.changed.map(toChange), statuses);
     if (!positions) return;
     let bytes = 0;
     result.changed.forEach(({ channel, answer }, i) => {
@@ -320,20 +302,30 @@ export class Poller implements Running<PollerMessage, Watched> {
       channel.mark = answer.mark;
       bytes += answer.rows.length;
     });
-    for (const channel of result.statuses) channel.untold = false;
-    this.parts.metrics.published(this.#topic.name, changed.length, bytes);
+    result.statuses.forEach((channel, i) => channel.told(statuses[i] as StatusChange));
+    this.parts.metrics.published(this.#topic.name, result.changed.length, bytes);
   }
 
   /** One fenced publish. `null`: it was refused, because somebody else owns this poller now. */
-  async #tell(
-    changed: readonly { channel: string; rows: string; hash: string; mark?: string }[],
-    statuses: readonly StatusChange[],
-  ): Promise<FramePosition[] | null> {
+  async #tell(changed: Findings['changed'], statuses: readonly StatusChange[]): Promise<FramePosition[] | null> {
     const { context, frames } = this.parts;
-    const findings = { polledAt: context.clock.now(), changed, statuses };
+    const findings = { polledAt: this.#polledAt, changed, statuses };
     const positions = await frames.publish(context.name, context.fence, findings, { retainMs: this.#topic.retainMs });
     if (positions) this.#lastTold = this.#mono();
+    else await this.#openAgain();
     return positions;
+  }
+
+  /** We were refused. Unless somebody else has opened the frames, the store has lost them: all are published anew. */
+  async #openAgain(): Promise<void> {
+    const { context, frames } = this.parts;
+    if (!context.owns() || !(await frames.open(context.name, context.fence))) return;
+    context.log.warn({ name: context.name }, 'the frames are lost; publishing them again');
+    for (const channel of this.#channels) {
+      channel.untold = true;
+      channel.forgetResult();
+    }
+    this.#pollCold();
   }
 
   /** Tells those who wait for a channel what is known now; if nothing is, they wait for its next round. */
@@ -346,7 +338,7 @@ export class Poller implements Running<PollerMessage, Watched> {
   }
 
   #watched({ state, reason, since }: PolledChannel, position: FramePosition): Watched {
-    return { ...position, state, reason, since };
+    return { ...position, fence: this.parts.context.fence, state, reason, since };
   }
 
   /** Another version of the topic's file: its statement answers from now on, in the same channels where it still has them. */
@@ -354,8 +346,11 @@ export class Poller implements Running<PollerMessage, Watched> {
     const { context } = this.parts;
     try {
       this.#topic = this.parts.topic();
+      this.#gone = null;
     } catch (error) {
-      this.#failAll(error);
+      this.#gone = toPollcastError(error);
+      for (const channel of this.#channels) this.#fail(channel, this.#gone);
+      this.#tellStatuses();
       return;
     }
     for (const channel of this.#channels) {
@@ -364,24 +359,22 @@ export class Poller implements Running<PollerMessage, Watched> {
         channel.restUntil = 0;
         channel.forgetResult();
       } catch (error) {
-        this.#fail(channel, error);
+        this.#fail(channel, toPollcastError(error));
       }
     }
-    context.log.info({ topic: this.#topic.name, channels: this.#channels.size }, 'another version of the topic is in force');
-    this.#dueTimer?.cancel();
+    context.log.info(
+      { topic: this.#topic.name, channels: this.#channels.size },
+      'another version of the topic is in force',
+    );
+    this.#pace.reset();
     this.#schedule();
     this.#pollCold();
     this.#tellStatuses();
   }
 
-  #failAll(error: unknown): void {
-    for (const channel of this.#channels) this.#fail(channel, error);
-    this.#tellStatuses();
-  }
-
-  #fail(channel: PolledChannel, error: unknown): void {
-    const coded = error instanceof PollcastError ? error : new PollcastError('QUERY_FAILED');
-    channel.failed(coded, this.parts.context.clock.now(), this.#mono(), this.#topic.intervalMs);
+  /** For good, as far as this version of the topic goes. */
+  #fail(channel: PolledChannel, error: PollcastError): void {
+    channel.failed(error, this.parts.context.clock.now(), this.#mono(), this.#topic.intervalMs);
     channel.restUntil = Infinity;
     channel.cold = false;
     this.#answer(channel);
@@ -390,10 +383,15 @@ export class Poller implements Running<PollerMessage, Watched> {
   #tellStatuses(): void {
     const untold = this.#channels.untold();
     if (untold.length === 0) return;
-    this.#tell([], untold.map((channel) => channel.status())).then(
-      (told) => untold.forEach((channel) => (channel.untold = told === null)),
+    const statuses = untold.map((channel) => channel.status());
+    this.#tell([], statuses).then(
+      (told) => told && untold.forEach((channel, i) => channel.told(statuses[i] as StatusChange)),
       (error: unknown) => this.parts.context.log.debug({ err: error }, 'statuses not told; the next round tells them'),
     );
+  }
+
+  #isOver(channel: PolledChannel): boolean {
+    return this.#channels.isOver(channel, this.#mono(), this.parts.settings.lingerMs);
   }
 
   #mono(): number {

@@ -1,4 +1,5 @@
 import { PollcastError } from '../errors.js';
+import type { Findings } from './frames/frames.js';
 import type { PolledChannel } from './polled-channel.js';
 import type { Answer } from './source.js';
 
@@ -13,11 +14,16 @@ export interface RoundResult {
   readonly outage: boolean;
 }
 
+/** A changed channel as the frame store takes it. */
+export function toChange({ channel, answer }: RoundResult['changed'][number]): Findings['changed'][number] {
+  return { channel: channel.key, rows: answer.rows, hash: answer.hash, mark: answer.mark };
+}
+
 /** Works a round's answers into its channels: what has changed, and how each fares now. */
 export function settle(
   channels: readonly PolledChannel[],
   answers: readonly Answer[],
-  at: { now: number; mono: number; intervalMs: number },
+  at: { now: number; mono: number; intervalMs: number; slow: boolean },
 ): RoundResult {
   const changed: { channel: PolledChannel; answer: Rows }[] = [];
   const outcomes = new Map<Answer['kind'], number>();
@@ -27,13 +33,13 @@ export function settle(
     outcomes.set(answer.kind, (outcomes.get(answer.kind) ?? 0) + 1);
     switch (answer.kind) {
       case 'rows':
-        channel.succeeded(at.now);
+        channel.succeeded(at.now, at.slow);
         // Published only when it moved: the source compares hashes too, but not on a channel's first answer.
         if (!channel.position || answer.hash !== channel.hash) changed.push({ channel, answer });
         else channel.mark = answer.mark;
         break;
       case 'unchanged':
-        channel.succeeded(at.now);
+        channel.succeeded(at.now, at.slow);
         channel.mark = answer.mark ?? channel.mark;
         break;
       case 'failed':

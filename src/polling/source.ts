@@ -13,7 +13,13 @@ export interface Ask {
 
 /** What became of one ask. `rows` is the JSON text of an array of rows, in Postgres's own JSON. */
 export type Answer =
-  | { readonly kind: 'rows'; readonly rows: string; readonly count: number; readonly hash: string; readonly mark?: string }
+  | {
+      readonly kind: 'rows';
+      readonly rows: string;
+      readonly count: number;
+      readonly hash: string;
+      readonly mark?: string;
+    }
   | { readonly kind: 'unchanged'; readonly mark?: string }
   | { readonly kind: 'failed'; readonly code: ErrorCode; readonly message: string }
   /** The database itself is away: says nothing about the channel, never counts against it. */

@@ -17,12 +17,16 @@ interface Followed {
   unsubscribe: Promise<Unsubscribe>;
   before: { viewers: readonly PresentUser[]; count: number } | null;
   timer: Timer | null;
+  /** Monotonic ms when `timer` fires. */
+  dueAt: number;
   reading: boolean;
 }
 
 const GATHER_MS = 50;
-/** A dead node's holds are taken away by others, right after they have found it dead. */
+/** A dead node's holds are taken away right after it was found dead, by whoever comes first. */
 const AFTER_DEATH_MS = 300;
+/** How soon it is looked again when nothing says that there is something to see: a message, or a burial, was missed. */
+const AGAIN_MS = 5_000;
 
 /**
  * News of who joins and leaves the channels that somebody here wants them of. The bus only says that there is
@@ -60,6 +64,7 @@ export class PresenceFeed {
       unsubscribe: this.bus.subscribe(busChannel(watchable.key), () => this.#look(followed, GATHER_MS)),
       before: null,
       timer: null,
+      dueAt: 0,
       reading: false,
     };
     this.#followed.set(watchable.key, followed);
@@ -77,7 +82,9 @@ export class PresenceFeed {
     if (!followed) return;
     this.#followed.delete(key);
     followed.timer?.cancel();
-    await (await followed.unsubscribe)();
+    await (
+      await followed.unsubscribe
+    )();
   }
 
   async close(): Promise<void> {
@@ -86,7 +93,12 @@ export class PresenceFeed {
   }
 
   #look(followed: Followed, ms: number): void {
-    followed.timer ??= this.kernel.clock.after(ms, () => {
+    if (this.#followed.get(followed.watchable.key) !== followed) return;
+    const dueAt = this.kernel.clock.monotonic() + ms;
+    if (followed.timer && followed.dueAt <= dueAt) return;
+    followed.timer?.cancel();
+    followed.dueAt = dueAt;
+    followed.timer = this.kernel.clock.after(ms, () => {
       followed.timer = null;
       if (followed.reading) return this.#look(followed, GATHER_MS);
       followed.reading = true;
@@ -94,7 +106,10 @@ export class PresenceFeed {
         .catch((error: unknown) => {
           this.log.debug({ err: error, channel: followed.watchable.key }, 'presence not read');
         })
-        .finally(() => (followed.reading = false));
+        .finally(() => {
+          followed.reading = false;
+          this.#look(followed, AGAIN_MS);
+        });
     });
   }
 
@@ -106,7 +121,8 @@ export class PresenceFeed {
     const { joins, leaves } = presenceDiff(before?.viewers ?? [], now.viewers);
     // The first reading tells the count alone: nobody has joined because we began to look.
     if (!before) followed.tell({ count: now.count, joins: [], leaves: [] });
-    else if (joins.length > 0 || leaves.length > 0 || now.count !== before.count) followed.tell({ count: now.count, joins, leaves });
+    else if (joins.length > 0 || leaves.length > 0 || now.count !== before.count)
+      followed.tell({ count: now.count, joins, leaves });
   }
 }
 

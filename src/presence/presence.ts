@@ -1,3 +1,4 @@
+import { PollcastError } from '../errors.js';
 import type { Kernel } from '../kernel/kernel.js';
 import type { Timer } from '../kernel/clock.js';
 import type { Logger } from '../kernel/log.js';
@@ -19,6 +20,8 @@ interface Entry {
   written: string | null;
   /** The cluster may have forgotten it. */
   doubt: boolean;
+  /** Somebody came or went since `changed` was called: this node's own readings show it already, written or not. */
+  untold: boolean;
   writing: Promise<void> | null;
   timer: Timer | null;
 }
@@ -66,9 +69,13 @@ export class Presence {
   async join(watchable: Watchable, viewer: string, user: string): Promise<void> {
     const entry = this.#entry(watchable);
     if (!entry.viewers.join(viewer, user, this.kernel.clock.now())) return;
+    entry.untold = true;
     try {
       // A writer that was just ending when we came has not seen us: then it is our turn.
-      while (entry.written === null && entry.viewers.size > 0) await this.#write(entry);
+      while (entry.written === null && entry.viewers.size > 0) {
+        if (this.#closed) throw new PollcastError('UNAVAILABLE', 'this node is stopping; connect again');
+        await this.#write(entry);
+      }
       this.#writeSoon(entry, GATHER_MS);
     } catch (error) {
       this.leave(watchable.key, viewer);
@@ -80,6 +87,7 @@ export class Presence {
   leave(key: string, viewer: string): void {
     const entry = this.#entries.get(key);
     if (!entry?.viewers.leave(viewer)) return;
+    entry.untold = true;
     this.#writeSoon(entry, entry.viewers.size === 0 ? 0 : GATHER_MS);
   }
 
@@ -108,8 +116,9 @@ export class Presence {
     await Promise.allSettled(
       [...this.#entries.values()].map(async (entry) => {
         entry.timer?.cancel();
+        // The one under way may have begun before we closed, and fail: then it is our turn.
         await entry.writing?.catch(() => undefined);
-        if (entry.written !== null) await this.kernel.unhold(entry.watchable.process.name, entry.watchable.key);
+        await this.#write(entry);
       }),
     );
     this.#entries.clear();
@@ -118,14 +127,25 @@ export class Presence {
   #entry(watchable: Watchable): Entry {
     let entry = this.#entries.get(watchable.key);
     if (!entry) {
-      entry = { watchable, viewers: new LocalViewers(), written: null, doubt: false, writing: null, timer: null };
+      entry = {
+        watchable,
+        viewers: new LocalViewers(),
+        written: null,
+        doubt: false,
+        untold: false,
+        writing: null,
+        timer: null,
+      };
       this.#entries.set(watchable.key, entry);
     }
     return entry;
   }
 
   #writeSoon(entry: Entry, ms: number): void {
-    if (entry.timer || this.#closed) return;
+    if (this.#closed) return;
+    // The last viewer's leave does not wait for a change of the count.
+    if (ms === 0) entry.timer?.cancel();
+    else if (entry.timer) return;
     entry.timer = this.kernel.clock.after(ms, () => {
       entry.timer = null;
       this.#write(entry).catch((error: unknown) => {
@@ -133,6 +153,11 @@ export class Presence {
         this.#writeSoon(entry, RETRY_MS);
       });
     });
+  }
+
+  #tell(entry: Entry): void {
+    entry.untold = false;
+    this.changed(entry.watchable);
   }
 
   /** Brings the cluster in line with what is wanted. Callers that come while it is at it share it, and its end is theirs. */
@@ -145,7 +170,7 @@ export class Presence {
     const { watchable, viewers } = entry;
     // Looked at anew after every step: viewers come and go while one is under way.
     for (;;) {
-      const wanted = viewers.size > 0 ? JSON.stringify(viewers.describe(watchable.showUsers)) : null;
+      const wanted = viewers.size > 0 && !this.#closed ? JSON.stringify(viewers.describe(watchable.showUsers)) : null;
       if (wanted === entry.written && !entry.doubt) break;
       entry.doubt = false;
       try {
@@ -157,9 +182,11 @@ export class Presence {
         throw error;
       }
       entry.written = wanted;
-      this.changed(watchable);
+      this.#tell(entry);
     }
-    if (viewers.size === 0 && entry.written === null && this.#entries.get(watchable.key) === entry) {
+    // One who came and went again before it was written has left nothing to write.
+    if (entry.untold) this.#tell(entry);
+    if ((viewers.size === 0 || this.#closed) && entry.written === null && this.#entries.get(watchable.key) === entry) {
       this.#entries.delete(watchable.key);
     }
   }

@@ -68,7 +68,10 @@ export function mergePresence(nodes: readonly NodePresence[]): { viewers: Presen
 }
 
 /** Users who came and went between two lists. */
-export function presenceDiff(before: readonly PresentUser[], after: readonly PresentUser[]): { joins: string[]; leaves: string[] } {
+export function presenceDiff(
+  before: readonly PresentUser[],
+  after: readonly PresentUser[],
+): { joins: string[]; leaves: string[] } {
   const had = new Set(before.map(({ user }) => user));
   const has = new Set(after.map(({ user }) => user));
   return { joins: [...has].filter((user) => !had.has(user)), leaves: [...had].filter((user) => !has.has(user)) };

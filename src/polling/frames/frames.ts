@@ -71,17 +71,23 @@ export interface FrameStore {
   open(poller: string, fence: number): Promise<boolean>;
   /**
    * Stores each changed channel's frame under the next seq, and tells all nodes in one message. A channel that is new
-   * gets an epoch larger than any before. Positions come in the order of `changed`; `null`: a higher fence was seen,
-   * nothing was stored or told.
+   * gets an epoch larger than any before; one whose stored hash is the same keeps its position, so that a publish whose
+   * answer was lost can be sent again. Positions come in the order of `changed`; `null`: the poller is not open
+   * under this fence (a higher one was opened, or the store has lost its data), and nothing was stored or told.
    */
-  publish(poller: string, fence: number, findings: Findings, options: FrameStoreOptions): Promise<FramePosition[] | null>;
+  publish(
+    poller: string,
+    fence: number,
+    findings: Findings,
+    options: FrameStoreOptions,
+  ): Promise<FramePosition[] | null>;
   /** Removes channels that nobody watches any more. `false` as above. */
   forget(poller: string, fence: number, channels: readonly string[]): Promise<boolean>;
   newest(poller: string, channel: string): Promise<StoredFrame | null>;
   /** The newest frames of all channels: what a new owner goes on from. */
   all(poller: string): Promise<StoredFrame[]>;
   heads(poller: string): Promise<Map<string, FrameHead>>;
-  /** Kept frames, oldest first, polled between `from` and `to` (wall clock ms), the newest `limit` of them. */
+  /** Kept frames, oldest first, published between `from` and `to` (wall clock ms of the store), the newest `limit` of them. */
   history(poller: string, channel: string, from: number, to: number, limit: number): Promise<Frame[]>;
   /** Kept frames after a position of the same epoch, oldest first; `null` when the next one is not kept any more. */
   after(poller: string, channel: string, position: FramePosition): Promise<Frame[] | null>;

@@ -1,4 +1,5 @@
 import { systemClock, type Clock } from '../../kernel/clock.js';
+import { silent, type Logger } from '../../kernel/log.js';
 import type { Unsubscribe } from '../../kernel/ports/bus.js';
 import {
   isNewer,
@@ -31,17 +32,37 @@ export class MemoryFrames implements FrameStore {
   readonly #shelves = new Map<string, Shelf>();
   readonly up = true;
 
-  constructor(private readonly clock: Clock = systemClock) {}
+  constructor(
+    private readonly clock: Clock = systemClock,
+    private readonly log: Logger = silent,
+  ) {}
+
+  /** Forgets everything, as a Redis that restarts without its data does: only who listens stays. */
+  wipe(): void {
+    for (const [name, { handlers }] of [...this.#shelves]) {
+      this.#shelves.delete(name);
+      if (handlers.size > 0) this.#shelf(name, handlers);
+    }
+  }
 
   open(poller: string, fence: number): Promise<boolean> {
     return Promise.resolve(this.#enter(poller, fence) !== null);
   }
 
-  publish(poller: string, fence: number, findings: Findings, options: FrameStoreOptions): Promise<FramePosition[] | null> {
-    const shelf = this.#enter(poller, fence);
-    if (!shelf) return Promise.resolve(null);
+  publish(
+    poller: string,
+    fence: number,
+    findings: Findings,
+    options: FrameStoreOptions,
+  ): Promise<FramePosition[] | null> {
+    const shelf = this.#shelf(poller);
+    if (shelf.fence !== fence) return Promise.resolve(null);
     const frames = findings.changed.map(({ channel, rows, hash, mark }): StoredFrame => {
       const before = shelf.newest.get(channel);
+      if (before && before.hash === hash) {
+        shelf.newest.set(channel, { ...before, mark });
+        return before;
+      }
       const epoch = before?.epoch ?? (shelf.lastEpoch = Math.max(shelf.lastEpoch + 1, this.clock.now()));
       const frame = { channel, epoch, seq: (before?.seq ?? 0) + 1, polledAt: findings.polledAt, rows, hash, mark };
       shelf.newest.set(channel, frame);
@@ -51,7 +72,7 @@ export class MemoryFrames implements FrameStore {
     for (const status of findings.statuses) shelf.statuses.set(status.channel, status);
     shelf.polledAt = findings.polledAt;
     const round: Round = { fence, polledAt: findings.polledAt, frames, statuses: findings.statuses };
-    for (const handle of [...shelf.handlers]) queueMicrotask(() => handle(round));
+    for (const handle of [...shelf.handlers]) queueMicrotask(() => this.#tell(handle, round));
     return Promise.resolve(frames.map(({ epoch, seq }) => ({ epoch, seq })));
   }
 
@@ -100,7 +121,7 @@ export class MemoryFrames implements FrameStore {
     shelf?.newest.clear();
     shelf?.logs.clear();
     shelf?.statuses.clear();
-    if (shelf?.handlers.size === 0) this.#shelves.delete(poller);
+    // The shelf itself stays, for its fence and its epoch: a late writer must still be refused.
     return Promise.resolve();
   }
 
@@ -115,6 +136,14 @@ export class MemoryFrames implements FrameStore {
 
   onLink(): () => void {
     return () => undefined;
+  }
+
+  #tell(handle: (round: Round) => void, round: Round): void {
+    try {
+      handle(round);
+    } catch (error) {
+      this.log.error({ err: error }, 'a subscriber threw');
+    }
   }
 
   #log(shelf: Shelf, frame: Frame, retainMs: number): void {
@@ -132,10 +161,18 @@ export class MemoryFrames implements FrameStore {
     return shelf;
   }
 
-  #shelf(poller: string): Shelf {
+  #shelf(poller: string, handlers = new Set<(round: Round) => void>()): Shelf {
     let shelf = this.#shelves.get(poller);
     if (!shelf) {
-      shelf = { fence: 0, lastEpoch: 0, polledAt: 0, newest: new Map(), logs: new Map(), statuses: new Map(), handlers: new Set() };
+      shelf = {
+        fence: 0,
+        lastEpoch: 0,
+        polledAt: 0,
+        newest: new Map(),
+        logs: new Map(),
+        statuses: new Map(),
+        handlers,
+      };
       this.#shelves.set(poller, shelf);
     }
     return shelf;

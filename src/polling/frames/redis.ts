@@ -20,6 +20,7 @@ import { readNetstrings } from './netstrings.js';
 const scripts = loadScripts(new URL('../scripts/', import.meta.url));
 /** Beyond this many arguments Lua's stack and Redis's patience are in danger. */
 const CHANNELS_PER_CALL = 1_000;
+const AFTER_PAGE = 64;
 
 /** Frames in Redis. A poller's keys share a hash tag, so that pollers spread over a Redis Cluster. */
 export class RedisFrames implements FrameStore {
@@ -37,31 +38,52 @@ export class RedisFrames implements FrameStore {
     return (await this.#scripts.run('open', [this.#keys(poller).meta], [fence])) === 1;
   }
 
-  async publish(poller: string, fence: number, findings: Findings, options: FrameStoreOptions): Promise<FramePosition[] | null> {
+  async publish(
+    poller: string,
+    fence: number,
+    findings: Findings,
+    options: FrameStoreOptions,
+  ): Promise<FramePosition[] | null> {
     const positions: FramePosition[] = [];
-    const { changed, statuses } = findings;
-    for (let at = 0; at === 0 || at < changed.length; at += CHANNELS_PER_CALL) {
-      const part = changed.slice(at, at + CHANNELS_PER_CALL);
-      const told = await this.#publish(poller, fence, { ...findings, changed: part, statuses: at === 0 ? statuses : [] }, options);
+    const most = Math.max(findings.changed.length, findings.statuses.length);
+    for (let at = 0; at === 0 || at < most; at += CHANNELS_PER_CALL) {
+      const changed = findings.changed.slice(at, at + CHANNELS_PER_CALL);
+      const statuses = findings.statuses.slice(at, at + CHANNELS_PER_CALL);
+      const told = await this.#publish(poller, fence, { ...findings, changed, statuses }, options);
       if (!told) return null;
       positions.push(...told);
     }
     return positions;
   }
 
-  async #publish(poller: string, fence: number, findings: Findings, options: FrameStoreOptions): Promise<FramePosition[] | null> {
+  async #publish(
+    poller: string,
+    fence: number,
+    findings: Findings,
+    options: FrameStoreOptions,
+  ): Promise<FramePosition[] | null> {
     const keys = this.#keys(poller);
-    const args: (string | number)[] = [fence, findings.polledAt, options.retainMs, MAX_LOG_FRAMES, keys.logs, findings.changed.length];
+    const args: (string | number)[] = [
+      fence,
+      findings.polledAt,
+      options.retainMs,
+      MAX_LOG_FRAMES,
+      keys.logs,
+      findings.changed.length,
+    ];
     for (const { channel, hash, mark, rows } of findings.changed) args.push(channel, hash, encodeMark(mark), rows);
     for (const status of findings.statuses) args.push(status.channel, JSON.stringify(status));
-    const flat = (await this.#scripts.run('publish', [keys.meta, keys.frames, keys.statuses, keys.rounds], args)) as string[] | null;
+    const flat = (await this.#scripts.run('publish', [keys.meta, keys.frames, keys.statuses, keys.rounds], args)) as
+      string[] | null;
     return flat && findings.changed.map((_, i) => ({ epoch: Number(flat[2 * i]), seq: Number(flat[2 * i + 1]) }));
   }
 
   async forget(poller: string, fence: number, channels: readonly string[]): Promise<boolean> {
     const keys = this.#keys(poller);
     const logs = channels.map((channel) => keys.logs + channel);
-    return (await this.#scripts.run('forget', [keys.meta, keys.frames, keys.statuses, ...logs], [fence, ...channels])) === 1;
+    return (
+      (await this.#scripts.run('forget', [keys.meta, keys.frames, keys.statuses, ...logs], [fence, ...channels])) === 1
+    );
   }
 
   async newest(poller: string, channel: string): Promise<StoredFrame | null> {
@@ -91,14 +113,26 @@ export class RedisFrames implements FrameStore {
 
   async history(poller: string, channel: string, from: number, to: number, limit: number): Promise<Frame[]> {
     const key = this.#keys(poller).logs + channel;
-    const entries = await this.#ask((client) => client.xrevrange(key, Math.floor(to), Math.ceil(from), 'COUNT', limit));
+    const entries = await this.#ask((client) => client.xrevrange(key, streamId(to), streamId(from), 'COUNT', limit));
     return entries.reverse().map((entry) => logged(channel, entry));
   }
 
   async after(poller: string, channel: string, position: FramePosition): Promise<Frame[] | null> {
     const key = this.#keys(poller).logs + channel;
-    const entries = await this.#ask((client) => client.xrange(key, '-', '+'));
-    const frames = entries.map((entry) => logged(channel, entry)).filter((frame) => isNewer(frame, position));
+    const frames: Frame[] = [];
+    // From the end, page by page: most often only the last few were missed.
+    for (let end = '+'; ;) {
+      const entries = await this.#ask((client) => client.xrevrange(key, end, '-', 'COUNT', AFTER_PAGE));
+      for (const entry of entries) {
+        const frame = logged(channel, entry);
+        if (isNewer(frame, position)) frames.push(frame);
+        else end = '';
+      }
+      const last = entries.at(-1);
+      if (end === '' || !last || entries.length < AFTER_PAGE) break;
+      end = `(${last[0]}`;
+    }
+    frames.reverse();
     const [first] = frames;
     return first && follows(first, position) ? frames : null;
   }
@@ -118,7 +152,13 @@ export class RedisFrames implements FrameStore {
 
   #keys(poller: string) {
     const tag = `{${this.ports.prefix}:${poller}}`;
-    return { meta: `${tag}:meta`, frames: `${tag}:frames`, statuses: `${tag}:statuses`, rounds: `${tag}:rounds`, logs: `${tag}:log:` };
+    return {
+      meta: `${tag}:meta`,
+      frames: `${tag}:frames`,
+      statuses: `${tag}:statuses`,
+      rounds: `${tag}:rounds`,
+      logs: `${tag}:log:`,
+    };
   }
 
   async #ask<T>(question: (client: RedisPorts['client']) => Promise<T>): Promise<T> {
@@ -128,6 +168,11 @@ export class RedisFrames implements FrameStore {
       throw unavailable(error);
     }
   }
+}
+
+/** Ms as the time part of a stream's ids, which takes no fractions, signs or exponents. */
+function streamId(ms: number): string {
+  return String(Math.min(Math.max(0, Math.floor(ms)), Number.MAX_SAFE_INTEGER));
 }
 
 /** The head is split at spaces and ends at a newline: a mark, which may be any text, must have neither. */
@@ -157,8 +202,8 @@ function logged(channel: string, [, fields]: [string, string[]]): Frame {
 export function readRound(message: Buffer): Round {
   const parts = readNetstrings(message);
   const next = (): string | undefined => {
-    const { value, done } = parts.next();
-    return done ? undefined : value.toString();
+    const part = parts.next();
+    return part.done ? undefined : part.value.toString();
   };
   const fence = Number(next());
   const polledAt = Number(next());

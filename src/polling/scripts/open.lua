@@ -6,4 +6,6 @@ if tonumber(redis.call('HGET', KEYS[1], 'fence') or '0') > tonumber(ARGV[1]) the
   return 0
 end
 redis.call('HSET', KEYS[1], 'fence', ARGV[1])
+-- `drop` gave it an end; whoever owns the poller now needs it for as long as it lives.
+redis.call('PERSIST', KEYS[1])
 return 1

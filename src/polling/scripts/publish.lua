@@ -2,10 +2,10 @@
 -- KEYS  1 meta  2 frames (hash channel -> head, newline, rows)  3 statuses (hash channel -> JSON)  4 rounds (pub/sub channel)
 -- ARGV  1 fence  2 polledAt ms  3 retain ms  4 most frames in a log  5 prefix of the log keys  6 number of changed channels
 --       then for each changed channel: channel, hash, mark, rows; then for each status: channel, JSON
--- Result: flat list of epoch, seq of the changed channels; nil when a higher fence was seen
+-- Result: flat list of epoch, seq of the changed channels; nil when another fence than ours was opened, or none (data lost)
 -- Message: netstrings: fence, polledAt, number of frames, then channel, epoch, seq, rows of each; then channel, JSON of each status
 local fence = tonumber(ARGV[1])
-if tonumber(redis.call('HGET', KEYS[1], 'fence') or '0') > fence then
+if tonumber(redis.call('HGET', KEYS[1], 'fence') or '0') ~= fence then
   return false
 end
 local polledAt, retain, most, logs, changed = ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5], tonumber(ARGV[6])
@@ -24,9 +24,15 @@ for _ = 1, changed do
   local channel, hash, mark, rows = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]
   at = at + 4
   local head = redis.call('HGET', KEYS[2], channel)
-  local epoch, seq
+  local epoch, seq, foundAt, known
   if head then
-    epoch, seq = string.match(head, '^(%d+) (%d+)')
+    epoch, seq, foundAt, known = string.match(head, '^(%d+) (%d+) (%S+) (%S*)')
+  end
+  local same = known == hash and hash ~= ''
+  if same then
+    -- The answer to an earlier publish was lost on its way: its frame is there, and told once more.
+    redis.call('HSET', KEYS[2], channel, epoch .. ' ' .. seq .. ' ' .. foundAt .. ' ' .. hash .. ' ' .. mark .. '\n' .. rows)
+  elseif head then
     seq = string.format('%.0f', tonumber(seq) + 1)
   else
     if not epochs then
@@ -36,12 +42,14 @@ for _ = 1, changed do
     epochs = math.max(epochs + 1, t[1] * 1000 + math.floor(t[2] / 1000))
     epoch, seq = string.format('%.0f', epochs), '1'
   end
-  redis.call('HSET', KEYS[2], channel, epoch .. ' ' .. seq .. ' ' .. polledAt .. ' ' .. hash .. ' ' .. mark .. '\n' .. rows)
-  if retain > 0 then
+  if not same then
+    redis.call('HSET', KEYS[2], channel, epoch .. ' ' .. seq .. ' ' .. polledAt .. ' ' .. hash .. ' ' .. mark .. '\n' .. rows)
+  end
+  if retain > 0 and not same then
     local log = logs .. channel
     -- Ids are Redis's own time, which in a stream never goes back, whoever's clock `polledAt` is.
     local id = redis.call('XADD', log, 'MAXLEN', '~', most, '*', 'e', epoch, 's', seq, 'p', polledAt, 'r', rows)
-    redis.call('XTRIM', log, 'MINID', '~', string.format('%.0f', tonumber(string.match(id, '^%d+')) - retain))
+    redis.call('XTRIM', log, 'MINID', string.format('%.0f', tonumber(string.match(id, '^%d+')) - retain))
     redis.call('PEXPIRE', log, retain)
   end
   out[#out + 1] = epoch
@@ -57,7 +65,7 @@ while at < #ARGV do
   tell(ARGV[at + 1])
   at = at + 2
 end
-redis.call('HSET', KEYS[1], 'fence', ARGV[1], 'polledAt', polledAt)
+redis.call('HSET', KEYS[1], 'polledAt', polledAt)
 if epochs then
   redis.call('HSET', KEYS[1], 'epoch', string.format('%.0f', epochs))
 end

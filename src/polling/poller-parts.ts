@@ -1,0 +1,52 @@
+import type { ProcessContext } from '../kernel/kind.js';
+import type { Topic } from '../topics/topic.js';
+import type { ChannelState, FramePosition, FrameStore } from './frames/frames.js';
+import type { Answer, Source } from './source.js';
+
+/** What a node asks of a poller. */
+export type PollerMessage =
+  /** A node's first viewer of a channel has come: answered once the channel has a frame, or cannot have one. */
+  { readonly do: 'watch'; readonly channel: string };
+
+export interface Watched extends FramePosition {
+  /** Of the poller that answers: with `since` it says which of two tidings about a channel is the later one. */
+  readonly fence: number;
+  readonly state: ChannelState;
+  readonly reason?: string;
+  readonly since: number;
+}
+
+/** What a takeover by handover must know to miss nothing and repeat nothing. */
+export interface PollerState {
+  /** Wall clock ms: all due times up to here have had their round, and none after it. */
+  readonly dueAt: number;
+}
+
+export interface PollerMetrics {
+  polled(topic: string, outcome: Answer['kind'], count: number): void;
+  round(topic: string, seconds: number): void;
+  published(topic: string, frames: number, bytes: number): void;
+  skipped(topic: string): void;
+  /** The topic is polled only every `factor` intervals, because its rounds take longer than one. 1: at its own pace again. */
+  stretched?(topic: string, factor: number): void;
+}
+
+export interface PollerSettings {
+  readonly lingerMs: number;
+  /** How many channels one slot asks for at most, before the interval is divided further. */
+  readonly perSlot: number;
+  /** How often a sign of life is sent when nothing changes, and demand is read again. */
+  readonly beatMs: number;
+}
+
+export interface PollerParts {
+  readonly context: ProcessContext<PollerState>;
+  readonly source: Source;
+  readonly frames: FrameStore;
+  readonly settings: PollerSettings;
+  readonly metrics: PollerMetrics;
+  /** The topic in force; throws `UNKNOWN_TOPIC` when it is gone. */
+  topic(): Topic;
+  /** Calls back when another version of the topic is in force. Returns the way to stop that. */
+  onTopicChanged(listen: () => void): () => void;
+}

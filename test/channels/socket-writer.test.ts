@@ -1,0 +1,157 @@
+import { EventEmitter } from 'node:events';
+import { beforeEach, describe, expect, it } from '@jest/globals';
+import type { Socket } from 'socket.io';
+import { SharedFrame } from '../../src/channels/shared-frame.js';
+import { SocketWriter } from '../../src/channels/socket-writer.js';
+import { VirtualTime } from '../support/virtual-clock.js';
+
+/** A connection whose other end reads only when a test says so. */
+class SlowConnection extends EventEmitter {
+  readonly sent: string[] = [];
+  readonly net = Object.assign(new EventEmitter(), {
+    writableLength: 0,
+    cork: () => undefined,
+    uncork: () => undefined,
+    write: (wire: Buffer) => this.#send(wire),
+  });
+  writeBuffer: unknown[] = [];
+  terminated = 0;
+  readonly transport = { socket: { _socket: this.net, terminate: () => void (this.terminated += 1) } };
+
+  write(data: string): void {
+    this.writeBuffer.push(data);
+  }
+
+  #send(wire: Buffer): void {
+    this.net.writableLength += wire.length;
+    this.sent.push(wire.toString('utf8', wire.indexOf('42[')));
+  }
+
+  /** The other end reads everything. */
+  read(): void {
+    this.net.writableLength = 0;
+    this.net.emit('drain');
+  }
+
+  /** Its transport is free again: engine.io hands over what it held back. */
+  flush(): void {
+    this.sent.push(...this.writeBuffer.splice(0).map((packet) => `4${String(packet)}`));
+    this.emit('drain');
+  }
+}
+
+const time = new VirtualTime();
+const key = ['id'];
+let conn: SlowConnection;
+let writer: SocketWriter;
+let cuts: number;
+beforeEach(() => {
+  conn = new SlowConnection();
+  cuts = 0;
+  const socket = Object.assign(new EventEmitter(), { conn }) as unknown as Socket;
+  writer = new SocketWriter(socket, time.clock(), 8_000, () => (cuts += 1));
+});
+
+const big = 'x'.repeat(40_000);
+function frame(channel: string, seq: number, text = big): SharedFrame {
+  return new SharedFrame({
+    channel,
+    epoch: 1,
+    seq,
+    polledAt: 1,
+    rows: JSON.stringify([
+      { id: 0, seq },
+      { id: 1, text },
+    ]),
+  });
+}
+const sent = (): string[] =>
+  conn.sent.map((packet) => {
+    const [, body] = JSON.parse(packet.slice(2)) as [string, { channel: string; seq: number; base?: number }];
+    return `${body.channel}@${body.seq}${body.base === undefined ? '' : ` from ${body.base}`}`;
+  });
+
+describe('a socket with a backlog', () => {
+  it('keeps only the newest frame of each channel, and gets it when it drains', () => {
+    for (let seq = 1; seq <= 100; seq++) for (const channel of ['a', 'b', 'c']) writer.deliver(frame(channel, seq));
+    expect(sent()).toEqual(['a@1', 'b@1']);
+    expect(writer.waiting).toBe(3);
+    expect(conn.net.writableLength).toBeLessThan(128 * 1024);
+    conn.read();
+    conn.read();
+    expect(sent()).toEqual(['a@1', 'b@1', 'a@100', 'b@100', 'c@100']);
+    expect(writer.waiting).toBe(0);
+  });
+
+  it('stays bounded, too, while engine.io itself holds something back', () => {
+    conn.write('an acknowledgement');
+    for (let seq = 1; seq <= 100; seq++) writer.deliver(frame('a', seq));
+    expect(conn.writeBuffer.length).toBeLessThanOrEqual(4);
+    expect(writer.waiting).toBe(1);
+    conn.flush();
+    conn.read();
+    expect(conn.sent[0]).toBe('4an acknowledgement');
+    expect(conn.sent.at(-1)).toContain('"seq":100');
+  });
+
+  it('is cut once it has taken nothing for too long, and not while it takes something', async () => {
+    for (let seq = 1; seq <= 5; seq++) writer.deliver(frame('a', seq));
+    await time.advance(7_900);
+    conn.read();
+    for (let seq = 6; seq <= 9; seq++) writer.deliver(frame('a', seq));
+    await time.advance(7_900);
+    expect([cuts, conn.terminated]).toEqual([0, 0]);
+    await time.advance(200);
+    expect([cuts, conn.terminated, writer.waiting]).toEqual([1, 1, 0]);
+    expect(time.pending).toBe(0);
+  });
+
+  it('does not get a waiting frame of a channel that it has left', () => {
+    for (let seq = 1; seq <= 5; seq++) for (const channel of ['a', 'b']) writer.deliver(frame(channel, seq));
+    writer.forget('a');
+    conn.read();
+    expect(sent().at(-1)).toBe('b@5');
+    expect(sent()).not.toContain('a@5');
+  });
+});
+
+describe('a viewer that takes deltas', () => {
+  const next = (before: SharedFrame, channel = before.channel): SharedFrame => {
+    const made = frame(channel, before.seq + 1);
+    made.compareTo(before, key);
+    return made;
+  };
+
+  it('gets them while it has what they build on, and the rows when it has missed one', () => {
+    const first = frame('a', 1);
+    const [second, third] = [next(first), next(next(first))];
+    writer.sendDeltas('a', first);
+    writer.deliver(second);
+    // One is skipped, as by thinning.
+    const fourth = next(third);
+    writer.deliver(fourth);
+    conn.read();
+    writer.deliver(next(fourth));
+    expect(sent()).toEqual(['a@2 from 1', 'a@4', 'a@5 from 4']);
+  });
+
+  it('is healed by the rows when frames were skipped in its slot', () => {
+    let newest = frame('a', 1);
+    writer.sendDeltas('a', newest);
+    writer.deliver(frame('b', 1));
+    writer.deliver(frame('c', 1));
+    for (let i = 0; i < 5; i++) writer.deliver((newest = next(newest)));
+    conn.read();
+    writer.deliver((newest = next(newest)));
+    expect(sent()).toEqual(['b@1', 'c@1', 'a@6', 'a@7 from 6']);
+  });
+
+  it('gets none across an epoch', () => {
+    const old = frame('a', 1);
+    writer.sendDeltas('a', old);
+    const renewed = new SharedFrame({ channel: 'a', epoch: 2, seq: 2, polledAt: 1, rows: old.rows });
+    renewed.compareTo(old, key);
+    writer.deliver(renewed);
+    expect(sent()).toEqual(['a@2']);
+  });
+});
