@@ -12,7 +12,6 @@ import {
 import type { Server, Socket } from 'socket.io';
 import { AccessService } from '../access/access.service.js';
 import { toPollcastError } from '../errors.js';
-import type { Clock } from '../kernel/clock.js';
 import type { Logger } from '../kernel/log.js';
 import type { FramePosition } from '../polling/frames/frames.js';
 import { TopicCatalogue } from '../topics/catalogue.js';
@@ -21,17 +20,13 @@ import { formatDuration } from '../topics/duration.js';
 import { Hub, type Joined } from './hub.js';
 import { channelSchema, historySchema, parseMessage, subscribeSchema } from './schema.js';
 import { SocketViewer } from './socket-viewer.js';
+import type { WriterSettings } from './socket-writer.js';
 import { Turns } from './turns.js';
 
 export const CHANNELS_SETTINGS = Symbol('channels settings');
 
-export interface ChannelsSettings {
-  readonly clock: Clock;
+export interface ChannelsSettings extends WriterSettings {
   readonly log: Logger;
-  /** How long a socket may take nothing before it is cut. */
-  readonly stallMs: number;
-  /** Told of every viewer that was cut. */
-  onCut(): void;
 }
 
 type Acknowledge = (answer: object) => void;
@@ -58,8 +53,7 @@ export class ChannelsGateway implements OnGatewayConnection, OnGatewayDisconnect
 
   handleConnection(socket: Socket): void {
     const { user } = this.access.of(socket).identity;
-    const { clock, stallMs } = this.settings;
-    this.#viewers.set(socket, new SocketViewer(socket, user, clock, stallMs, () => this.settings.onCut()));
+    this.#viewers.set(socket, new SocketViewer(socket, user, this.settings));
   }
 
   handleDisconnect(socket: Socket): void {

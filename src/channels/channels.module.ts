@@ -19,9 +19,9 @@ const STALL_MS = 8_000;
   providers: [
     {
       provide: Hub,
-      inject: [Kernel, CLUSTER_PORTS, FRAMES, LOG],
-      useFactory: (kernel: Kernel, ports: ClusterPorts, frames: FrameStore, log: Logger) =>
-        new Hub({ kernel, bus: ports.bus, frames, settings: { beatMs: BEAT_MS }, log }),
+      inject: [Kernel, CLUSTER_PORTS, FRAMES, LOG, Metrics],
+      useFactory: (kernel: Kernel, ports: ClusterPorts, frames: FrameStore, log: Logger, metrics: Metrics) =>
+        new Hub({ kernel, bus: ports.bus, frames, settings: { beatMs: BEAT_MS }, log, metrics }),
     },
     {
       provide: CHANNELS_SETTINGS,
@@ -31,6 +31,7 @@ const STALL_MS = 8_000;
         log,
         stallMs: STALL_MS,
         onCut: () => metrics.slowViewerCut(),
+        onSkip: () => metrics.slowViewerSkipped(),
       }),
     },
     ChannelsGateway,

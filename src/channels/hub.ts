@@ -40,6 +40,10 @@ export interface HubParts {
   readonly frames: FrameStore;
   readonly settings: LinkSettings;
   readonly log: Logger;
+  readonly metrics?: {
+    /** Frames given to viewers of this node, and the size of their rows. */
+    delivered(frames: number, bytes: number): void;
+  };
 }
 
 /**
@@ -194,7 +198,8 @@ export class Hub {
     const known = this.#links.get(spec.name);
     if (known) return known;
     const { kernel, frames, settings, log } = this.parts;
-    const link = new PollerLink(spec, kernel, frames, settings, log, (round) => this.#deliver(round));
+    const renew = (key: string): Promise<void> => this.presence.renew(key);
+    const link = new PollerLink(spec, kernel, frames, settings, log, renew, (round) => this.#deliver(round));
     this.#links.set(spec.name, link);
     return link;
   }
@@ -203,7 +208,10 @@ export class Hub {
   #deliver(frames: readonly (readonly [LocalChannel, Frame])[]): void {
     const corked = frames.length > 1 ? this.#cork(frames) : [];
     try {
-      for (const [channel, frame] of frames) channel.accept(frame);
+      for (const [channel, frame] of frames) {
+        const viewers = channel.subscriptions.size;
+        if (channel.accept(frame)) this.parts.metrics?.delivered(viewers, viewers * frame.rows.length);
+      }
     } finally {
       for (const viewer of corked) viewer.uncork?.();
     }

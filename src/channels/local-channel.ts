@@ -83,9 +83,9 @@ export class LocalChannel {
     this.hearStatus({ channel: this.key, state, reason, since }, fence);
   }
 
-  /** A frame from the poller. Older ones than the newest are dropped. */
-  accept(frame: Frame): void {
-    if (this.newest && !isNewer(frame, this.newest)) return;
+  /** A frame from the poller. `false`: it is not newer than the newest, and dropped. */
+  accept(frame: Frame): boolean {
+    if (this.newest && !isNewer(frame, this.newest)) return false;
     const shared = new SharedFrame(frame);
     if (this.#deltas > 0 && this.newest) shared.compareTo(this.newest, this.channel.topic.key);
     this.newest = shared;
@@ -93,6 +93,7 @@ export class LocalChannel {
       if (thinner) thinner.frame(shared);
       else viewer.frame(shared);
     }
+    return true;
   }
 
   /** What a poller says of it, in messages and in answers, which may overtake each other: older news change nothing. */

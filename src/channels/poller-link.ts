@@ -44,6 +44,8 @@ export class PollerLink {
     private readonly frames: FrameStore,
     private readonly settings: LinkSettings,
     private readonly log: Logger,
+    /** Says again that a channel is watched from here. */
+    private readonly renew: (key: string) => Promise<void>,
     /** Gives a round's frames to their channels here. */
     private readonly deliver: (frames: readonly (readonly [LocalChannel, Frame])[]) => void,
   ) {}
@@ -173,6 +175,8 @@ export class PollerLink {
       for (let channel = channels.pop(); channel; channel = channels.pop()) {
         if (this.#channels.get(channel.key) !== channel) continue;
         try {
+          // Silent because it has ended, perhaps: then our hold starts it again.
+          await this.renew(channel.key);
           await channel.refresh();
         } catch (error) {
           if (this.#channels.get(channel.key) === channel) this.#behind.add(channel);

@@ -1,8 +1,7 @@
 import type { Socket } from 'socket.io';
-import type { Clock } from '../kernel/clock.js';
 import type { FramePosition, StatusChange } from '../polling/frames/frames.js';
 import type { SharedFrame } from './shared-frame.js';
-import { SocketWriter } from './socket-writer.js';
+import { SocketWriter, type WriterSettings } from './socket-writer.js';
 import type { PresenceChange, Viewer } from './viewer.js';
 
 /** A viewer at the other end of a Socket.IO connection. */
@@ -12,11 +11,9 @@ export class SocketViewer implements Viewer {
   constructor(
     private readonly socket: Socket,
     readonly user: string,
-    clock: Clock,
-    stallMs: number,
-    onCut: () => void,
+    settings: WriterSettings,
   ) {
-    this.#writer = new SocketWriter(socket, clock, stallMs, onCut);
+    this.#writer = new SocketWriter(socket, settings);
   }
 
   get id(): string {

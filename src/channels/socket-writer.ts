@@ -17,6 +17,16 @@ interface EngineConnection {
   on(event: 'drain', listen: () => void): void;
 }
 
+export interface WriterSettings {
+  readonly clock: Clock;
+  /** How long a socket may take nothing before it is cut. */
+  readonly stallMs: number;
+  /** Told of every viewer that was cut. */
+  onCut(): void;
+  /** Told of every frame that was left out for a newer one. */
+  onSkip?(): void;
+}
+
 /** What may lie in a socket's own buffers before its frames wait in slots: some hundred frames, far below 2 MB. */
 const BACKLOG_BYTES = 64 * 1024;
 
@@ -41,9 +51,7 @@ export class SocketWriter {
 
   constructor(
     socket: Socket,
-    private readonly clock: Clock,
-    private readonly stallMs: number,
-    private readonly onCut: () => void,
+    private readonly settings: WriterSettings,
   ) {
     this.#conn = socket.conn as unknown as EngineConnection;
     socket.once('disconnect', () => this.close());
@@ -111,10 +119,10 @@ export class SocketWriter {
 
   #wait(frame: SharedFrame): void {
     // Deleted first: the map then gives the channels in the order in which they last changed.
-    this.#slots.delete(frame.channel);
+    if (this.#slots.delete(frame.channel)) this.settings.onSkip?.();
     this.#slots.set(frame.channel, frame);
     this.#listen();
-    this.#stall ??= this.clock.after(this.stallMs, () => this.#cut());
+    this.#stall ??= this.#willCut();
   }
 
   #listen(): void {
@@ -134,7 +142,7 @@ export class SocketWriter {
     this.#stall = null;
     for (const frame of this.#slots.values()) {
       if (this.#backlog() > BACKLOG_BYTES) {
-        this.#stall = this.clock.after(this.stallMs, () => this.#cut());
+        this.#stall = this.#willCut();
         return;
       }
       this.#slots.delete(frame.channel);
@@ -142,10 +150,14 @@ export class SocketWriter {
     }
   }
 
+  #willCut(): Timer {
+    return this.settings.clock.after(this.settings.stallMs, () => this.#cut());
+  }
+
   /** Nothing drained for too long: a closing handshake would only join the queue. */
   #cut(): void {
     this.close();
-    this.onCut();
+    this.settings.onCut();
     this.#conn.transport.socket?.terminate();
   }
 

@@ -29,6 +29,12 @@ export class Metrics implements PollerMetrics {
   readonly #delivered = this.#counter('frames_delivered_total', 'Frames written to viewers.', []);
   readonly #deliveredBytes = this.#counter('delivered_bytes_total', 'Bytes written to viewers in frames.', []);
   readonly #overtaken = this.#counter('frames_overtaken_total', 'Frames that slow viewers skipped for newer ones.', []);
+  readonly #stretch = new Gauge({
+    name: 'pollcast_topic_stretch',
+    help: 'Intervals that a topic takes for one because its rounds take longer; 1: none.',
+    labelNames: ['topic'],
+    registers: [this.#registry],
+  });
   readonly #cut = this.#counter('slow_viewers_cut_total', 'Connections ended because they took nothing.', []);
   readonly #started = this.#counter('processes_started_total', 'Processes started here, by how.', ['kind', 'how']);
   readonly #stopped = this.#counter('processes_stopped_total', 'Processes stopped here, by why.', ['kind', 'reason']);
@@ -87,6 +93,10 @@ export class Metrics implements PollerMetrics {
 
   skipped(topic: string): void {
     this.#skipped.inc({ topic });
+  }
+
+  stretched(topic: string, factor: number): void {
+    this.#stretch.set({ topic }, factor);
   }
 
   delivered(frames: number, bytes: number): void {

@@ -101,6 +101,17 @@ export class Presence {
     return mergePresence(here ? [here, ...elsewhere] : elsewhere);
   }
 
+  /**
+   * Writes one channel's hold again, whatever the cluster has of it: a process that was ended under its viewers is
+   * wanted still. Rejects with `UNAVAILABLE`.
+   */
+  async renew(key: string): Promise<void> {
+    const entry = this.#entries.get(key);
+    if (!entry) return;
+    entry.doubt = true;
+    await this.#write(entry);
+  }
+
   /** The cluster may have lost what was written: writes everything again. */
   rewrite(): void {
     for (const entry of this.#entries.values()) {

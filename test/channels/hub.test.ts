@@ -164,6 +164,18 @@ describe('trouble on the way', () => {
     expect(seqs(viewer)).toEqual([2]);
   });
 
+  it('brings a poller back that was stopped while somebody watches', async () => {
+    const viewer = new TestViewer('1');
+    await bench.join(a, viewer, 1);
+    await bench.cluster.within(a.kernel.stop('poller:t'));
+    expect(await a.kernel.processes()).toEqual([]);
+    says(5);
+    await bench.time.advance(10_000);
+    expect((await a.kernel.processes()).map(({ name }) => name)).toEqual(['poller:t']);
+    expect(viewer.frames.at(-1)?.rows).toBe('[5]');
+    expect(viewer.statuses.at(-1)?.state).toBe('live');
+  });
+
   it('catches up as soon as the link is back', async () => {
     const viewer = new TestViewer('1');
     await bench.join(a, viewer, 1);

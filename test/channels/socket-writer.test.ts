@@ -49,7 +49,7 @@ beforeEach(() => {
   conn = new SlowConnection();
   cuts = 0;
   const socket = Object.assign(new EventEmitter(), { conn }) as unknown as Socket;
-  writer = new SocketWriter(socket, time.clock(), 8_000, () => (cuts += 1));
+  writer = new SocketWriter(socket, { clock: time.clock(), stallMs: 8_000, onCut: () => (cuts += 1) });
 });
 
 const big = 'x'.repeat(40_000);
