@@ -8,6 +8,9 @@ import type { KernelMessage } from './peers.js';
 import type { ClusterPorts } from './ports/cluster.js';
 import type { NodeSighting } from './ports/store.js';
 
+/** What a node that hangs may cost. */
+const TELL_MS = 1_000;
+
 /**
  * Speaks to a cluster's kernels without being one of its nodes: it is not announced, owns nothing, and nobody waits
  * for it when it goes. For operators' tools.
@@ -31,7 +34,7 @@ export class KernelClient implements ClusterCommands {
       clock,
       nodes: () => this.#living(),
       ask: (node, message) => this.#ask(node, message),
-      look: () => void this.#tellAll({ do: 'look' }),
+      look: () => this.#tellAll({ do: 'look' }),
     });
   }
 
@@ -89,7 +92,10 @@ export class KernelClient implements ClusterCommands {
     }
   }
 
+  /** Waits for them: whoever asked is gone as soon as it is done, and with it what was not sent yet. */
   async #tellAll(message: KernelMessage): Promise<void> {
-    for (const { id } of await this.#living().catch(() => [])) this.mailbox.castNode(id, { to: 'kernel' }, message);
+    const nodes = await this.#living().catch(() => []);
+    const told = nodes.map(({ id }) => this.mailbox.callNode(id, { to: 'kernel' }, message, TELL_MS));
+    await Promise.allSettled(told);
   }
 }

@@ -29,7 +29,7 @@ export interface CommandParts {
   nodes(): Promise<readonly NodeSighting[]>;
   ask(node: NodeId, message: KernelMessage): Promise<unknown>;
   /** Tells all kernels that something about the nodes has changed. */
-  look(): void;
+  look(): void | Promise<void>;
 }
 
 const ATTEMPTS = 5;
@@ -87,7 +87,7 @@ export class Commands implements ClusterCommands {
       throw new PollcastError('CONFLICT', `${node.name} is leaving: it takes nothing any more`);
     }
     await this.parts.store.setNodeState(node.id, cordoned ? 'cordoned' : 'live');
-    this.parts.look();
+    await this.parts.look();
   }
 
   async #existing(name: string): Promise<ProcessRecord> {

@@ -25,7 +25,7 @@ export class Departure {
   async run(reachable: boolean): Promise<void> {
     this.supervisor.closed = true;
     await this.supervisor.settle();
-    const nodes = await this.#nodes();
+    const nodes = reachable ? await this.#nodes() : [];
     const processes = this.supervisor.owned();
     let next = 0;
     const worker = async (): Promise<void> => {

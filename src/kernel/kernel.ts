@@ -307,11 +307,12 @@ export class Kernel implements ClusterCommands {
   async #close(): Promise<void> {
     await this.drain();
     this.#monitor.close();
+    this.#reconciler.close();
     this.#keeper.close();
-    await this.#attempt('leave', async () =>
+    const left = await this.#attempt('leave', async () =>
       this.#peers.tellHoldsChanged((await this.#ports.store.bury(this.id)) ?? []),
     );
-    this.#peers.broadcast({ do: 'look' });
+    if (left) this.#peers.broadcast({ do: 'look' });
     await this.#attempt('close mailbox', () => this.#mailbox.close());
     await this.#ports.close();
   }
@@ -329,10 +330,15 @@ export class Kernel implements ClusterCommands {
 
   async #rejoined(storeLost: boolean): Promise<void> {
     if (!storeLost) return;
-    // The specs went with the store; what ran here is known here, and so it comes back from here.
-    for (const process of this.#supervisor.owned()) {
+    // The specs went with the store; what ran here is known here, and so it comes back from here. The leases went too,
+    // unless other masters keep them: what has lost its own stops before anybody can learn of it and start it.
+    const owned = this.#supervisor.owned();
+    const holders = await this.#ports.leases.holders(owned.map((process) => process.name));
+    for (const [i, process] of owned.entries()) {
+      const stands = holders[i]?.value === process.lease.grant.value;
+      if (!stands) void process.stop('lease-lost');
       await this.#ports.store.register(process.record);
-      await process.claimAgain();
+      if (stands && !process.ending) await process.claimAgain();
     }
     for (const spec of this.#supervisor.lost.values()) await this.#ports.store.register(spec);
     for (const spec of this.#standing) await this.#ports.store.register(spec);

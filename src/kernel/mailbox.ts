@@ -68,13 +68,16 @@ export class Mailbox {
       pending.reject(new PollcastError('UNAVAILABLE', 'this node stops'));
     this.#unlink?.();
     await this.#flush();
-    await this.#unsubscribe?.();
+    // Not waited for: what still comes is not for us, and a cluster that does not answer is not to hold us up.
+    void this.#unsubscribe?.();
   }
 
   /** Answers may have been lost while nothing reached us; nobody is to wait for them. */
   #afterGap(): void {
     for (const pending of [...this.#pending.values()]) {
-      pending.reject(new PollcastError('UNAVAILABLE', 'the answer may have been lost: the link was broken', { lost: true }));
+      pending.reject(
+        new PollcastError('UNAVAILABLE', 'the answer may have been lost: the link was broken', { lost: true }),
+      );
     }
   }
 

@@ -57,6 +57,7 @@ export class Monitor {
   /** Rejoining began and has not been finished: what was lost is not all written again. */
   #joinDue = false;
   #joins = 0;
+  #forgivenUntil = -Infinity;
   #lastBeat = -Infinity;
   #closed = false;
   #reconciling: Loop | null = null;
@@ -196,6 +197,7 @@ export class Monitor {
       storeLost ? 'the store lost its data; writing it again' : 'others took this node for dead; joining again',
     );
     this.#joins += 1;
+    if (storeLost) this.#forgivenUntil = this.clock.monotonic() + this.settings.leaseMs;
     await this.hooks.rejoined(storeLost);
     this.era = era;
     this.#joinDue = false;
@@ -209,7 +211,7 @@ export class Monitor {
     // A later look has answered before this one: it knows better.
     if (this.#closed || asked < this.#looked) return;
     this.#looked = asked;
-    const nodes = all.filter((node) => !this.#mourned.has(node.id));
+    const nodes = this.#picture(all);
     const before = this.#nodes.map((node) => node.id);
     this.#nodes = nodes;
     this.#seenMono = this.clock.monotonic();
@@ -217,6 +219,18 @@ export class Monitor {
     for (const id of now) if (!before.includes(id) && id !== this.ports.node) this.events.emit('node:up', { node: id });
     for (const id of before) if (!now.has(id)) this.events.emit('node:down', { node: id, evidence: 'it left' });
     this.hooks.seen(nodes);
+  }
+
+  /**
+   * What was read, less those that are being buried. A store that has lost its data knows nobody at first: for as long
+   * as the others may need to write themselves down again, those whom it lacks have not left. Their pulses tell.
+   */
+  #picture(all: readonly NodeSighting[]): NodeSighting[] {
+    const self = this.ports.node;
+    const there = new Set(all.map((node) => node.id));
+    const forgetful = !there.has(self) || this.clock.monotonic() < this.#forgivenUntil;
+    const missing = forgetful ? this.#nodes.filter((node) => node.id !== self && !there.has(node.id)) : [];
+    return [...all, ...missing].filter((node) => !this.#mourned.has(node.id));
   }
 
   async #sweep(): Promise<void> {

@@ -38,8 +38,16 @@ export class Placement {
     for (let record: ProcessRecord | null = first; ; record = await this.store.process(first.name)) {
       if (!record) record = await this.store.register(first);
       if (record.node && (await this.#known(record.name, record.node))) return;
-      const result = await this.#place(record);
-      if (result === 'here') return;
+      let result: string;
+      try {
+        result = await this.#place(record);
+        if (result === 'here') return;
+      } catch (error) {
+        // A lease that was not answered in time may be answered the next time. That the cluster is gone as a whole is
+        // told by the next look at the record, at once.
+        if (!(error instanceof PollcastError) || error.code !== 'UNAVAILABLE') throw error;
+        result = error.message;
+      }
       if (this.clock.monotonic() >= deadline) {
         throw new PollcastError('UNAVAILABLE', `no node could start ${first.name}: ${result}`);
       }

@@ -1,4 +1,4 @@
-import { sleep, type Clock } from './clock.js';
+import { sleep, type Clock, type Timer } from './clock.js';
 import type { NodeId } from './identity.js';
 import type { LeaseKeeper } from './lease.js';
 import type { Death } from './liveness.js';
@@ -13,6 +13,8 @@ import type { NodeSighting, ProcessRecord } from './ports/store.js';
 
 /** How long the second in order waits before it does what the first should have done. */
 const STAGGER_MS = 60;
+/** How long whoever registers a process may take to start it. */
+const NEWBORN_MS = 250;
 const AT_ONCE = 64;
 
 /** A name that nobody alive seems to run, as it was read at `readAt` (monotonic). */
@@ -28,8 +30,10 @@ interface Vacancy {
  * whatever an event missed. Every step is safe to be done by several nodes: the lease decides.
  */
 export class Reconciler {
-  /** Names whose owner lives but whose lease was missing in the last pass: once may be a moment between two owners. */
-  #leaseless = new Set<string>();
+  /** Names that had no lease in the last pass, and since when (monotonic) they have had none. */
+  #vacant: ReadonlyMap<string, number> = new Map();
+  #again: Timer | null = null;
+  readonly #closing = new AbortController();
 
   constructor(
     private readonly ports: ClusterPorts,
@@ -100,6 +104,7 @@ export class Reconciler {
     if (holder && !seize) await this.#until(readAt + holder.leftMs + 1);
     // Read long ago, for this node was paused: whoever was gone may be back.
     else if (this.clock.monotonic() - readAt > this.leaseMs / 3) return;
+    if (this.#closing.signal.aborted) return;
     const from = holder && seize ? holder.value : undefined;
     const result = await this.supervisor.start(record.name, record.kind, record.fence > 0 ? 'takeover' : 'first', from);
     if (result === 'here' && from && record.node) this.hooks.seized(record.name, record.node);
@@ -107,7 +112,7 @@ export class Reconciler {
 
   #until(mono: number): Promise<void> {
     const ms = mono - this.clock.monotonic();
-    return ms > 0 ? sleep(this.clock, ms) : Promise.resolve();
+    return ms > 0 ? sleep(this.clock, ms, this.#closing.signal) : Promise.resolve();
   }
 
   /** Those that may take a name; its last owner too, when that is this node. */
@@ -161,28 +166,50 @@ export class Reconciler {
     const strange = records.filter((r) => !this.supervisor.get(r.name) && !this.supervisor.isStarting(r.name));
     const holders = await this.ports.leases.holders(strange.map((record) => record.name));
     const gone = await this.#gone(holders, living);
-    const leaseless = new Set<string>();
+    const vacant = new Map<string, number>();
+    let again = Infinity;
     const vacancies = strange.flatMap((record, i): Vacancy[] => {
       const holder = holders[i] ?? null;
       if (!holder) {
-        // What is ours by the record but does not run here was lost here: there is nobody to wait for.
-        const ownerLives = record.node !== null && record.node !== this.ports.node && living.has(record.node);
-        if (ownerLives && !this.#leaseless.has(record.name)) {
-          leaseless.add(record.name);
-          return [];
-        }
-        return [{ record, holder, seize: true, readAt }];
+        const since = this.#vacant.get(record.name) ?? readAt;
+        vacant.set(record.name, since);
+        const patience = this.#patience(record, living);
+        if (readAt - since >= patience) return [{ record, holder, seize: true, readAt }];
+        again = Math.min(again, patience);
+        return [];
       }
       // Our own grant under which nothing runs: given up here when in doubt, and still standing there.
       const stale = holder.node === this.ports.node && !this.keeper.keeps(record.name);
       if (stale || gone.has(holder.node))
         return [{ record: { ...record, node: holder.node }, holder, seize: true, readAt }];
       // Taken for dead but not ended: it hangs, and may wake up before its lease is over.
-      if (!living.has(holder.node)) this.clock.after(holder.leftMs + 1, () => this.monitor.reconcileSoon());
+      if (!living.has(holder.node)) again = Math.min(again, holder.leftMs + 1);
       return [];
     });
-    this.#leaseless = leaseless;
+    this.#vacant = vacant;
+    this.#lookAgainIn(again);
     await this.#inTurn(vacancies);
+  }
+
+  #lookAgainIn(ms: number): void {
+    this.#again?.cancel();
+    if (ms < this.leaseMs && !this.#closing.signal.aborted) {
+      this.#again = this.clock.after(ms, () => this.monitor.reconcileSoon());
+    }
+  }
+
+  /** Ends what waits for its turn. */
+  close(): void {
+    this.#closing.abort();
+    this.#again?.cancel();
+  }
+
+  /** How long a name without a lease is left alone, for it may be just a moment between two steps of somebody's. */
+  #patience({ node, fence }: ProcessRecord, living: ReadonlySet<NodeId>): number {
+    // Registered, and about to be started by whoever registered it.
+    if (node === null) return fence === 0 ? NEWBORN_MS : 0;
+    // What is ours by the record but does not run here was lost here: there is nobody to wait for.
+    return node !== this.ports.node && living.has(node) ? this.leaseMs / 2 : 0;
   }
 
   /** Those of the holders that are not in the cluster and have no pulse. */

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { NodeId } from '../../src/kernel/identity.js';
 import { settle } from '../support/virtual-clock.js';
+import { gate } from './gate.js';
 import { LEASE_MS, VirtualCluster, type VirtualNode } from './virtual-cluster.js';
 
 const spec = (name: string) => ({ name, kind: 'counter', args: null });
@@ -62,8 +63,15 @@ describe('a node that leaves in order', () => {
   });
 
   it('starts a process on its next node only when it has stopped here', async () => {
-    let open = (): void => undefined;
-    const kind = cluster.counter('slow', { running: (self) => ({ stop: (reason) => new Promise((go) => (open = () => go(void (self.stopped = reason)))) }) });
+    const freed = gate();
+    const kind = cluster.counter('slow', {
+      running: (self) => ({
+        stop: async (reason) => {
+          if (self.origin === 'first') await freed.promise;
+          self.stopped = reason;
+        },
+      }),
+    });
     const c = await cluster.node('c', [kind]);
     const d = await cluster.node('d', [kind]);
     await cluster.within(c.kernel.ensure({ name: 'slow', kind: 'slow', args: null }));
@@ -71,12 +79,9 @@ describe('a node that leaves in order', () => {
     await cluster.time.advance(LEASE_MS * 2);
     expect(cluster.running('slow')).toHaveLength(1);
     expect(d.kernel.owned()).toEqual([]);
-    open();
+    freed.open();
     await cluster.within(drained);
     expect(cluster.only('slow').node).toBe(d.id);
-    open = () => undefined;
-    cluster.only('slow').stopped = 'handover';
-    cluster.nodes.splice(cluster.nodes.indexOf(d), 1);
   });
 
   it('takes no work any more once it drains, and says so to the others', async () => {

@@ -45,15 +45,35 @@ describe('liveness', () => {
     ['has no pulse once', [sight({ pulse: 0 })], ['suspect']],
     ['has no pulse twice in a row', [sight({ pulse: 0 }), sight({ pulse: 0 })], ['suspect', 'pulse']],
     ['had no pulse for a moment', [sight({ pulse: 0 }), sight(), sight({ pulse: 0 })], ['suspect', 'alive', 'suspect']],
-    ['we have no pulse either: it is we who are blind', [sight({ pulse: 0, own: 0 }), sight({ pulse: 0, own: 0 })], ['alive', 'alive']],
-    ['our own pulse has only just begun', [sight({ pulse: 0, ownPulseAgeMs: GRACE - 1 }), sight({ pulse: 0, ownPulseAgeMs: GRACE - 1 })], ['alive', 'alive']],
+    [
+      'we have no pulse either: it is we who are blind',
+      [sight({ pulse: 0, own: 0 }), sight({ pulse: 0, own: 0 })],
+      ['alive', 'alive'],
+    ],
+    [
+      'our own pulse has only just begun',
+      [sight({ pulse: 0, ownPulseAgeMs: GRACE - 1 }), sight({ pulse: 0, ownPulseAgeMs: GRACE - 1 })],
+      ['alive', 'alive'],
+    ],
     ['has been silent for most of a lease', [sight({ ageMs: 3_400 })], ['suspect']],
     ['has been silent for a lease', [sight({ ageMs: 5_001 })], ['silence']],
     ['is silent while our own beats do not go through', [sight({ ageMs: 60_000, ownBeatsMs: 0 })], ['alive']],
-    ['is silent since before our own beats went through again', [sight({ ageMs: 60_000, ownBeatsMs: LEASE - 1 })], ['alive']],
-    ['was counted blind in between: the row is broken', [sight({ pulse: 0 }), sight({ pulse: 0, own: 0 }), sight({ pulse: 0 })], ['suspect', 'alive', 'suspect']],
+    [
+      'is silent since before our own beats went through again',
+      [sight({ ageMs: 60_000, ownBeatsMs: LEASE - 1 })],
+      ['alive'],
+    ],
+    [
+      'was counted blind in between: the row is broken',
+      [sight({ pulse: 0 }), sight({ pulse: 0, own: 0 }), sight({ pulse: 0 })],
+      ['suspect', 'alive', 'suspect'],
+    ],
     ['has no pulse and is silent', [sight({ pulse: 0, ageMs: 5_001 })], ['silence']],
-    ['has a pulse that was not asked for', [sight({ pulses: new Map([['me', 1]]) }), sight({ pulses: new Map([['me', 1]]) })], ['alive', 'alive']],
+    [
+      'has a pulse that was not asked for',
+      [sight({ pulses: new Map([['me', 1]]) }), sight({ pulses: new Map([['me', 1]]) })],
+      ['alive', 'alive'],
+    ],
   ])('a node that %s', (_what, seen, expected) => {
     expect(sweeps(...seen)).toEqual(expected);
   });
@@ -72,7 +92,12 @@ describe('liveness', () => {
         let zeros: ReadonlyMap<string, number> = new Map();
         let row = 0;
         for (const { ageMs, ownAgeMs, ...rest } of rows) {
-          const judgement = judge(zeros, { ...sight(rest), nodes: [node('me', ownAgeMs), node('it', ageMs)] }, LEASE, GRACE);
+          const judgement = judge(
+            zeros,
+            { ...sight(rest), nodes: [node('me', ownAgeMs), node('it', ageMs)] },
+            LEASE,
+            GRACE,
+          );
           zeros = judgement.zeros;
           const seeing = rest.own === 1 && rest.ownPulseAgeMs >= GRACE;
           row = seeing && rest.pulse === 0 ? row + 1 : 0;

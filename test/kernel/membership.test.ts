@@ -46,7 +46,10 @@ describe('membership', () => {
       await cluster.time.until(() => names(b, 'node:down').length === 1, 'the false alarm');
       cluster.shared.pulses.set(a.id, 1);
       const began = cluster.time.elapsed;
-      await cluster.time.until(() => cluster.running('x').length === 1 && cluster.only('x').node === b.id, 'the lower to stop');
+      await cluster.time.until(
+        () => cluster.running('x').length === 1 && cluster.only('x').node === b.id,
+        'the lower to stop',
+      );
       expect(cluster.time.elapsed - began).toBeLessThan(100);
       expect(lower.stopped).toBe('lease-lost');
       await cluster.time.until(() => cluster.only('x').merged.length > 0, 'the merge');
@@ -54,7 +57,12 @@ describe('membership', () => {
       expect(names(a, 'process:conflict')).toHaveLength(1);
       await cluster.time.advance(LEASE_MS * 2);
       expect(names(a, 'rejoined')).toHaveLength(1);
-      expect(b.kernel.nodes().map((node) => node.name).sort()).toEqual(['a', 'b']);
+      expect(
+        b.kernel
+          .nodes()
+          .map((node) => node.name)
+          .sort(),
+      ).toEqual(['a', 'b']);
     });
 
     it('a snapshot that throws does not keep the lower one alive', async () => {
@@ -118,10 +126,20 @@ describe('membership', () => {
       for (let moment = 0; moment < LEASE_MS; moment += 190) {
         await cluster.time.advance(190);
         await wipe(leasesToo);
-        await cluster.time.advance(LEASE_MS * 2);
+        let most = 0;
+        for (let at = 0; at < LEASE_MS * 2; at += 20) {
+          await cluster.time.advance(20);
+          for (const name of [...all, 'x']) {
+            most = Math.max(most, cluster.running(name).filter((one) => one.context.owns()).length);
+          }
+        }
+        expect([moment, most]).toEqual([moment, 1]);
         for (const name of [...all, 'x', 'held']) {
           expect([moment, name, cluster.running(name).length]).toEqual([moment, name, 1]);
-          expect(await a.ports.store.process(name)).toMatchObject({ node: cluster.only(name).node, fence: cluster.only(name).fence });
+          expect(await a.ports.store.process(name)).toMatchObject({
+            node: cluster.only(name).node,
+            fence: cluster.only(name).fence,
+          });
         }
       }
       expect(names(a, 'rejoined').length).toBeGreaterThan(0);
@@ -145,26 +163,32 @@ describe('membership', () => {
   });
 
   describe('an outage of the cluster', () => {
-    it.each([300, 1_900, 2_500, 3_500, 20_000])('of %i ms: nobody runs twice, and everything runs soon after it', async (ms) => {
-      await cluster.within(b.kernel.ensure(spec('y')));
-      for (const node of [a, b]) node.ports.cut(true);
-      for (let at = 0; at < ms; at += 50) {
-        await cluster.time.advance(50);
-        for (const name of ['x', 'y']) expect(cluster.running(name).length).toBeLessThanOrEqual(1);
-      }
-      if (ms > LEASE_MS) {
-        expect(cluster.running('x')).toEqual([]);
-        expect(a.kernel.up).toBe(false);
-      }
-      for (const node of [a, b]) node.ports.cut(false);
-      const began = cluster.time.elapsed;
-      await cluster.time.until(() => ['x', 'y'].every((name) => cluster.running(name).length === 1), 'everything to run');
-      expect(cluster.time.elapsed - began).toBeLessThanOrEqual(LEASE_MS / 3 + 300);
-      await cluster.time.advance(LEASE_MS * 2);
-      for (const name of ['x', 'y']) cluster.only(name);
-      expect(a.kernel.up).toBe(true);
-      expect([...names(a, 'node:down'), ...names(b, 'node:down')]).toEqual([]);
-    });
+    it.each([300, 1_900, 2_500, 3_500, 20_000])(
+      'of %i ms: nobody runs twice, and everything runs soon after it',
+      async (ms) => {
+        await cluster.within(b.kernel.ensure(spec('y')));
+        for (const node of [a, b]) node.ports.cut(true);
+        for (let at = 0; at < ms; at += 50) {
+          await cluster.time.advance(50);
+          for (const name of ['x', 'y']) expect(cluster.running(name).length).toBeLessThanOrEqual(1);
+        }
+        if (ms > LEASE_MS) {
+          expect(cluster.running('x')).toEqual([]);
+          expect(a.kernel.up).toBe(false);
+        }
+        for (const node of [a, b]) node.ports.cut(false);
+        const began = cluster.time.elapsed;
+        await cluster.time.until(
+          () => ['x', 'y'].every((name) => cluster.running(name).length === 1),
+          'everything to run',
+        );
+        expect(cluster.time.elapsed - began).toBeLessThanOrEqual(LEASE_MS / 3 + 300);
+        await cluster.time.advance(LEASE_MS * 2);
+        for (const name of ['x', 'y']) cluster.only(name);
+        expect(a.kernel.up).toBe(true);
+        expect([...names(a, 'node:down'), ...names(b, 'node:down')]).toEqual([]);
+      },
+    );
 
     it('during which holds came and went: their owner looks at them anew', async () => {
       const self = cluster.only('x');

@@ -31,13 +31,17 @@ describe('placement', () => {
     const names = Array.from({ length: 200 }, (_, i) => `race:${i}`);
     await cluster.within(Promise.all(names.flatMap((name) => [a, b].map((node) => node.kernel.ensure(spec(name))))));
     expect(cluster.incarnations.map((one) => one.name).sort()).toEqual([...names].sort());
-    const calls = await cluster.within(Promise.all(names.flatMap((name) => [a, b].map((node) => node.kernel.call(name, 1)))));
+    const calls = await cluster.within(
+      Promise.all(names.flatMap((name) => [a, b].map((node) => node.kernel.call(name, 1)))),
+    );
     expect(calls.filter((count) => count === 2)).toHaveLength(200);
   });
 
   it('starts each of 50 held names once, and tells its owner of both holds', async () => {
     const names = Array.from({ length: 50 }, (_, i) => `held:${i}`);
-    await cluster.within(Promise.all(names.flatMap((name) => [a, b].map((node) => node.kernel.hold(spec(name), 'viewer')))));
+    await cluster.within(
+      Promise.all(names.flatMap((name) => [a, b].map((node) => node.kernel.hold(spec(name), 'viewer')))),
+    );
     expect(cluster.incarnations).toHaveLength(50);
     await settle(8);
     for (const name of names) {

@@ -108,9 +108,10 @@ describe('real processes over a real Redis', () => {
     const [a, b] = (await start(3_000, 'a', 'b')) as [RealNode, RealNode];
     await a.ensure(['x']);
     const { fence } = await one('x', [a]);
+    const probe = await bench.connect('probe~1');
     for (let i = 0; i < 5; i++) {
       await command(redis, (client) => client.call('CLIENT', 'KILL', 'TYPE', 'pubsub'));
-      await eventually(async () => ((await bench.connect('probe~1')).bus.pulses([a.id, b.id])).then((n) => n.join() === '1,1'));
+      await eventually(async () => (await probe.bus.pulses([a.id, b.id])).join() === '1,1', { what: 'both pulses' });
     }
     expect(await b.call('x')).toMatchObject({ node: a.id, fence });
     expect((await one('x', [a, b])).fence).toBe(fence);

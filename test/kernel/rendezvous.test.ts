@@ -43,7 +43,12 @@ describe('rendezvous order', () => {
       ...{ id, name: id, version: '1', startedAt: 0, state: 'live', kinds: ['k'], info: {}, ageMs: 0 },
       ...more,
     });
-    const list = [node('a'), node('b', { state: 'cordoned' }), node('c', { state: 'draining' }), node('d', { kinds: [] })];
+    const list = [
+      node('a'),
+      node('b', { state: 'cordoned' }),
+      node('c', { state: 'draining' }),
+      node('d', { kinds: [] }),
+    ];
     expect(candidates('x', list, 'k')).toEqual(['a']);
   });
 });

@@ -43,17 +43,33 @@ export class VirtualCluster {
   ) {}
 
   /** A node that knows `kinds` (default: `counter`), in the cluster already. */
-  async node(name: string, kinds: readonly ProcessKind[] = [this.counter()], options: Partial<KernelOptions> = {}): Promise<VirtualNode> {
+  async node(
+    name: string,
+    kinds: readonly ProcessKind[] = [this.counter()],
+    options: Partial<KernelOptions> = {},
+  ): Promise<VirtualNode> {
     const node = this.make(name, kinds, options);
     await this.within(node.kernel.start());
     return node;
   }
 
-  make(name: string, kinds: readonly ProcessKind[] = [this.counter()], options: Partial<KernelOptions> = {}): VirtualNode {
+  make(
+    name: string,
+    kinds: readonly ProcessKind[] = [this.counter()],
+    options: Partial<KernelOptions> = {},
+  ): VirtualNode {
     const id = newNodeId(name);
     const clock = this.time.clock();
     const ports = this.shared.connect(id, clock);
-    const kernel = new Kernel({ ports, version: '1', log: this.log, leaseMs: LEASE_MS, clock, random: this.random, ...options });
+    const kernel = new Kernel({
+      ports,
+      version: '1',
+      log: this.log,
+      leaseMs: LEASE_MS,
+      clock,
+      random: this.random,
+      ...options,
+    });
     for (const kind of kinds) kernel.define(kind);
     const events: VirtualNode['events'] = [];
     kernel.events.onAny((event, details) => events.push({ name: event, event: details }));
@@ -63,7 +79,10 @@ export class VirtualCluster {
   }
 
   /** Remembers every message, and answers with how many there were; `more` changes what it does. */
-  counter(kind = 'counter', more: Partial<ProcessKind> & { running?: (self: Incarnation) => Partial<Running> } = {}): ProcessKind {
+  counter(
+    kind = 'counter',
+    more: Partial<ProcessKind> & { running?: (self: Incarnation) => Partial<Running> } = {},
+  ): ProcessKind {
     const { running, ...rest } = more;
     return {
       kind,
@@ -84,7 +103,18 @@ export class VirtualCluster {
 
   born(context: ProcessContext<unknown>): Incarnation {
     const { name, node, fence, origin, saved } = context;
-    const self: Incarnation = { name, node, fence, origin, saved, context, messages: [], merged: [], holdsChanged: 0, stopped: null };
+    const self: Incarnation = {
+      name,
+      node,
+      fence,
+      origin,
+      saved,
+      context,
+      messages: [],
+      merged: [],
+      holdsChanged: 0,
+      stopped: null,
+    };
     this.incarnations.push(self);
     return self;
   }
@@ -120,5 +150,7 @@ export class VirtualCluster {
 
   async close(): Promise<void> {
     for (const node of this.nodes) if (!node.clock.paused) await this.within(node.kernel.close());
+    const dead = this.nodes.filter((node) => node.clock.paused).length;
+    if (dead === 0 && this.time.pending > 0) throw new Error(`${this.time.pending} timers outlive their kernels`);
   }
 }

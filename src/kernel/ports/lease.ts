@@ -27,7 +27,7 @@ export interface Holder {
  * `null` and `false` are certain answers.
  */
 export interface LeasePort {
-  /** `null`: somebody else holds it. Never resolves with a grant whose time has already run out. */
+  /** `null`: somebody else holds it, or asked at the same moment. Never resolves with a grant whose time has already run out. */
   acquire(name: string, leaseMs: number): Promise<Grant | null>;
   /** `null`: it is not ours any more. */
   renew(grant: Grant, leaseMs: number): Promise<Grant | null>;

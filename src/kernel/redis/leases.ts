@@ -52,9 +52,14 @@ export class RedisLeases implements LeasePort {
       if (this.#leftMs(asked, leaseMs) > 0) return this.#grant(name, lock.value, leaseMs, asked);
     } catch (error) {
       if (!(error instanceof Redlock.LockError)) throw unavailable(error);
-      // Refused by servers that all answered: certain. With some of them down, only if the others agree on a holder.
+      // Refused by servers that all answered: certain.
       if (errors.length === 0 && this.#leftMs(asked, leaseMs) > 0) return null;
-      if (errors.length > 0 && this.masters.length > 1 && (await this.holders([name]))[0]) return null;
+      // With some of them down it is certain too while a quorum answers: held, or the votes were split between two
+      // that asked at the same moment, and each has taken its own back.
+      if (errors.length > 0 && this.masters.length > 1) {
+        await this.holders([name]);
+        return null;
+      }
     }
     throw new PollcastError('UNAVAILABLE', `the lease on ${name} was not answered in time`, undefined, {
       cause: errors[0],

@@ -16,7 +16,11 @@ afterAll(async () => {
 function bench(locks: number): () => Promise<LeaseBench> {
   return async () => {
     const made = new RedisBench(all[0] as TestRedis, all.slice(0, locks));
-    return { port: async (node) => (await made.connect(node)).leases, wipe: () => made.wipe(), close: () => made.close() };
+    return {
+      port: async (node) => (await made.connect(node)).leases,
+      wipe: () => made.wipe(),
+      close: () => made.close(),
+    };
   };
 }
 

@@ -152,7 +152,8 @@ export function leaseSuite(name: string, open: () => Promise<LeaseBench>): void 
     it('mints above everything that it minted before it lost its data, however fast it did', async () => {
       const before = await acquired(ofA);
       const burst: (number | null)[] = [];
-      for (let i = 0; i < 30; i++) burst.push(...(await Promise.all(Array.from({ length: 50 }, () => ofA.fence(before)))));
+      for (let i = 0; i < 30; i++)
+        burst.push(...(await Promise.all(Array.from({ length: 50 }, () => ofA.fence(before)))));
       await bench.wipe();
       const after = await acquired(ofB);
       expect(await ofB.fence(after)).toBeGreaterThan(Math.max(...burst.map(Number)));

@@ -266,7 +266,9 @@ export function storeSuite(name: string, open: () => Promise<StoreBench>): void 
 
       it('refuses the hold of a node that is not in the cluster', async () => {
         await store.bury(b);
-        await expect(store.hold(spec('x'), { node: b, ref: 'r', detail: '' })).rejects.toMatchObject({ code: 'CONFLICT' });
+        await expect(store.hold(spec('x'), { node: b, ref: 'r', detail: '' })).rejects.toMatchObject({
+          code: 'CONFLICT',
+        });
         expect(await store.process('x')).toBeNull();
         expect(await store.holds('x')).toEqual([]);
       });
