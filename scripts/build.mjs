@@ -1,4 +1,14 @@
-import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { withLock } from './lock.mjs';
@@ -47,8 +57,7 @@ async function build(stamp) {
   try {
     await step('The TypeScript of src', 'typescript/bin/tsc', ['-p', 'tsconfig.build.json', '--outDir', next]);
     copyAssets(next);
-    // `npx pollcast` in a checkout runs it as it lies here.
-    chmodSync(join(next, 'cli.js'), 0o755);
+    makeExecutable(next);
     if (existsSync(inProject('web', 'vite.config.ts'))) {
       await step('The pages in web', 'vite/bin/vite.js', [
         ...['build', 'web', '--config', resolve(project, 'web/vite.config.ts')],
@@ -63,6 +72,12 @@ async function build(stamp) {
   } finally {
     rmSync(next, { recursive: true, force: true });
   }
+}
+
+/** What package.json names as commands: `npx pollcast` in a checkout runs it as it lies here. */
+function makeExecutable(next) {
+  const { bin = {} } = JSON.parse(readFileSync(inProject('package.json'), 'utf8'));
+  for (const path of Object.values(bin)) chmodSync(join(next, relative('dist', path)), 0o755);
 }
 
 /** We hold the lock, so whatever lies here was left by a build that was killed. */

@@ -269,9 +269,9 @@ export class Hub {
   #closeUnused(local: LocalChannel): void {
     if (!local.unused || this.#channels.get(local.key) !== local) return;
     this.#channels.delete(local.key);
-    const { link } = local;
-    link.remove(local.key);
-    if (link.size > 0) return;
+    const link = this.#links.get(local.link.process.name);
+    link?.remove(local.key);
+    if (!link || link.size > 0) return;
     this.#links.delete(link.process.name);
     this.#background('close a line', link.close());
   }

@@ -1,12 +1,23 @@
 import { PollcastError, toPollcastError } from '../errors.js';
 import type { Clock } from '../kernel/clock.js';
+import type { ProcessSpec } from '../kernel/ports/store.js';
 import { isNewer, type Frame, type FramePosition, type StatusChange } from '../polling/frames/frames.js';
 import type { Channel } from '../topics/topic.js';
 import type { Watched } from '../polling/poller-parts.js';
-import type { PollerLink } from './poller-link.js';
 import { SharedFrame } from './shared-frame.js';
 import { Thinner } from './thinned.js';
 import type { Viewer } from './viewer.js';
+
+/** A node's line to the poller of a channel, and to what that has stored. */
+export interface ChannelLink {
+  readonly process: ProcessSpec;
+  /** Wall clock ms of the poller's last poll that we heard of. */
+  readonly polledAt: number;
+  watch(channel: Channel): Promise<Watched>;
+  newest(key: string): Promise<Frame | null>;
+  after(key: string, position: FramePosition): Promise<Frame[] | null>;
+  history(key: string, from: number, to: number, limit: number): Promise<Frame[]>;
+}
 
 /** One viewer's terms for one channel. */
 export interface Subscription {
@@ -40,7 +51,7 @@ export class LocalChannel {
   constructor(
     /** With the version of its topic that was in force when it was asked for last. */
     public channel: Channel,
-    readonly link: PollerLink,
+    readonly link: ChannelLink,
     private readonly clock: Clock,
   ) {
     this.status = { channel: channel.key, state: 'live', since: clock.now() };

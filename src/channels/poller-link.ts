@@ -6,7 +6,7 @@ import type { ProcessSpec } from '../kernel/ports/store.js';
 import type { Frame, FramePosition, FrameStore, Round, StoredFrame } from '../polling/frames/frames.js';
 import type { PollerMessage, Watched } from '../polling/poller-parts.js';
 import type { Channel } from '../topics/topic.js';
-import type { LocalChannel } from './local-channel.js';
+import type { ChannelLink, LocalChannel } from './local-channel.js';
 
 export interface LinkSettings {
   /** How often a poller shows a sign of life. */
@@ -25,7 +25,7 @@ const REFRESH_AT_ONCE = 50;
  *
  * A line that was silent or cut may have missed rounds: every channel is then asked for again, and catches up.
  */
-export class PollerLink {
+export class PollerLink implements ChannelLink {
   readonly #channels = new Map<string, LocalChannel>();
   #unsubscribe: Promise<Unsubscribe> | null = null;
   #unlink: (() => void) | null = null;

@@ -46,12 +46,6 @@ export class PolledChannel {
     this.mark = frame.mark;
   }
 
-  /** What was published last is not known for certain: the next answer is published, whatever it is. */
-  forgetPublished(): void {
-    this.hash = undefined;
-    this.mark = undefined;
-  }
-
   /** The next answer counts as new, whatever it is: the statement is another one. */
   forgetResult(): void {
     this.doubt();

@@ -4,15 +4,18 @@ import { Later, type Running, type StopReason } from '../kernel/kind.js';
 import { notHere } from '../kernel/process.js';
 import { channelFromKey } from '../topics/channel.js';
 import type { Topic } from '../topics/topic.js';
+import { Gathering } from './gathering.js';
 import { nextDue, slotsBetween, slotsFor, type Cadence, type Due } from './cadence.js';
 import { PolledChannels } from './channels.js';
 import { Demand } from './demand.js';
-import type { Findings, FramePosition, StatusChange } from './frames/frames.js';
+import type { FramePosition } from './frames/frames.js';
 import { fraction } from './names.js';
 import { Pace } from './pace.js';
 import type { PolledChannel } from './polled-channel.js';
 import type { PollerMessage, PollerParts, Watched } from './poller-parts.js';
-import { settle, toChange, type RoundResult } from './round.js';
+import { Publisher } from './publisher.js';
+import { settle } from './round.js';
+import type { Answer } from './source.js';
 import { Waiters } from './waiters.js';
 
 /** Rounds of different slots that may be under way at once. */
@@ -38,14 +41,18 @@ export class Poller implements Running<PollerMessage, Watched> {
   #coldTimer: Timer | null = null;
   #beatTimer: Timer | null = null;
   #lastDue: number;
-  #polledAt = 0;
-  #lastTold = -Infinity;
+  readonly #publisher: Publisher;
   #outage = false;
   #stopped = false;
   #unlisten: () => void;
 
   private constructor(private readonly parts: PollerParts) {
     this.#topic = parts.topic();
+    this.#publisher = new Publisher(
+      parts,
+      () => this.#topic,
+      () => this.#publishAnew(),
+    );
     this.#demand = new Demand(
       parts.context,
       this.#channels,
@@ -162,7 +169,7 @@ export class Poller implements Running<PollerMessage, Watched> {
       if (this.#stopped || !context.owns()) return;
       if (this.#outage) await this.#tryAgain();
       this.#pollCold();
-      if (this.#mono() - this.#lastTold >= settings.beatMs / 2) await this.#tell([], []);
+      if (this.#mono() - this.#publisher.lastTold >= settings.beatMs / 2) await this.#publisher.tell([], []);
     } catch (error) {
       context.log.debug({ err: error, name: context.name }, 'beat not done');
     }
@@ -234,47 +241,72 @@ export class Poller implements Running<PollerMessage, Watched> {
       channel.asking = true;
       channel.cold = false;
     }
-    const round = this.#ask(channels, dueAt === null ? null : slots)
+    /** Those without an answer yet. The others are done with this round, and may be in the next one. */
+    const open = new Set(channels);
+    const round = this.#ask(channels, dueAt === null ? null : slots, open)
       .catch((error: unknown) => {
         // Redis, or a bug of the source. What was stored is not known: the next answers must come whole.
         const { context } = this.parts;
         context.log.warn({ err: error, name: context.name }, 'round not published');
-        for (const channel of channels) {
+        for (const channel of open) {
           channel.doubt();
           channel.stale(toPollcastError(error), 'cluster', context.clock.now());
         }
       })
       .finally(() => {
         this.#rounds.delete(round);
-        for (const channel of channels) channel.asking = false;
-        for (const channel of channels) this.#answer(channel);
-        if (channels.some((channel) => channel.cold)) this.#pollCold();
+        this.#done([...open]);
       });
     this.#rounds.set(round, dueAt);
   }
 
-  async #ask(channels: readonly PolledChannel[], slots: number | null): Promise<void> {
+  #done(channels: readonly PolledChannel[]): void {
+    for (const channel of channels) channel.asking = false;
+    for (const channel of channels) this.#answer(channel);
+    if (channels.some((channel) => channel.cold)) this.#pollCold();
+  }
+
+  async #ask(channels: readonly PolledChannel[], slots: number | null, open: Set<PolledChannel>): Promise<void> {
     const { context, source, metrics } = this.parts;
     const topic = this.#topic;
     if (!context.owns()) return;
     const began = this.#mono();
+    const gathering = new Gathering(context.clock, async (part) => {
+      const answered = part.map(([index]) => channels[index] as PolledChannel);
+      await this.#settle(
+        topic,
+        answered,
+        part.map(([, answer]) => answer),
+      );
+      for (const channel of answered) open.delete(channel);
+      this.#done(answered);
+    });
     const answers = await source.ask(
       topic,
       channels.map(({ key, values, hash, mark }) => ({ channel: key, values, hash, mark })),
-      { signal: context.signal, mayQuery: () => context.owns() && !this.#stopped },
+      {
+        signal: context.signal,
+        mayQuery: () => context.owns() && !this.#stopped,
+        onAnswer: (index, answer) => gathering.add(index, answer),
+      },
     );
-    const tookMs = this.#mono() - began;
-    metrics.round(topic.name, tookMs / 1000);
+    const tookMs = gathering.goodMs(answers, began);
+    if (slots !== null && topic === this.#topic) this.#adapt(Math.max(1, slots / ROUNDS_AT_ONCE) * tookMs);
+    await gathering.finish(answers);
+    metrics.round(topic.name, (this.#mono() - began) / 1000);
+  }
+
+  async #settle(topic: Topic, channels: readonly PolledChannel[], answers: readonly Answer[]): Promise<void> {
+    const { context, metrics } = this.parts;
     // The answers of a statement that is no longer in force are nobody's.
     if (!context.owns() || topic !== this.#topic || this.#gone) return;
-    if (slots !== null) this.#adapt(Math.max(tookMs, (tookMs * slots) / ROUNDS_AT_ONCE));
     const at = { now: context.clock.now(), mono: this.#mono(), intervalMs: topic.intervalMs, slow: this.#pace.slow };
     const result = settle(channels, answers, at);
     for (const [outcome, count] of result.outcomes) metrics.polled(topic.name, outcome, count);
     if (result.outage && !this.#outage) context.log.warn({ topic: topic.name }, 'the database does not answer');
     this.#outage = result.outage;
-    if (!result.outage) this.#polledAt = at.now;
-    await this.#publish(result);
+    if (!result.outage) this.#publisher.polledAt = at.now;
+    await this.#publisher.publish(result);
   }
 
   /** Rounds that do not fit in their interval stretch it, until they do again. */
@@ -290,37 +322,7 @@ export class Poller implements Running<PollerMessage, Watched> {
     this.#schedule();
   }
 
-  async #publish(result: RoundResult): Promise<void> {
-    const statuses = result.statuses.map((channel) => channel.status());
-    if (result.changed.length === 0 && statuses.length === 0) return;
-    const positions = await this.#tell(result.changed.map(toChange), statuses);
-    if (!positions) return;
-    let bytes = 0;
-    result.changed.forEach(({ channel, answer }, i) => {
-      channel.position = positions[i] ?? channel.position;
-      channel.hash = answer.hash;
-      channel.mark = answer.mark;
-      bytes += answer.rows.length;
-    });
-    result.statuses.forEach((channel, i) => channel.told(statuses[i] as StatusChange));
-    this.parts.metrics.published(this.#topic.name, result.changed.length, bytes);
-  }
-
-  /** One fenced publish. `null`: it was refused, because somebody else owns this poller now. */
-  async #tell(changed: Findings['changed'], statuses: readonly StatusChange[]): Promise<FramePosition[] | null> {
-    const { context, frames } = this.parts;
-    const findings = { polledAt: this.#polledAt, changed, statuses };
-    const positions = await frames.publish(context.name, context.fence, findings, { retainMs: this.#topic.retainMs });
-    if (positions) this.#lastTold = this.#mono();
-    else await this.#openAgain();
-    return positions;
-  }
-
-  /** We were refused. Unless somebody else has opened the frames, the store has lost them: all are published anew. */
-  async #openAgain(): Promise<void> {
-    const { context, frames } = this.parts;
-    if (!context.owns() || !(await frames.open(context.name, context.fence))) return;
-    context.log.warn({ name: context.name }, 'the frames are lost; publishing them again');
+  #publishAnew(): void {
     for (const channel of this.#channels) {
       channel.untold = true;
       channel.forgetResult();
@@ -350,7 +352,7 @@ export class Poller implements Running<PollerMessage, Watched> {
     } catch (error) {
       this.#gone = toPollcastError(error);
       for (const channel of this.#channels) this.#fail(channel, this.#gone);
-      this.#tellStatuses();
+      this.#publisher.tellStatuses(this.#channels.untold());
       return;
     }
     for (const channel of this.#channels) {
@@ -369,7 +371,7 @@ export class Poller implements Running<PollerMessage, Watched> {
     this.#pace.reset();
     this.#schedule();
     this.#pollCold();
-    this.#tellStatuses();
+    this.#publisher.tellStatuses(this.#channels.untold());
   }
 
   /** For good, as far as this version of the topic goes. */
@@ -378,16 +380,6 @@ export class Poller implements Running<PollerMessage, Watched> {
     channel.restUntil = Infinity;
     channel.cold = false;
     this.#answer(channel);
-  }
-
-  #tellStatuses(): void {
-    const untold = this.#channels.untold();
-    if (untold.length === 0) return;
-    const statuses = untold.map((channel) => channel.status());
-    this.#tell([], statuses).then(
-      (told) => told && untold.forEach((channel, i) => channel.told(statuses[i] as StatusChange)),
-      (error: unknown) => this.parts.context.log.debug({ err: error }, 'statuses not told; the next round tells them'),
-    );
   }
 
   #isOver(channel: PolledChannel): boolean {

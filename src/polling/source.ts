@@ -25,15 +25,22 @@ export type Answer =
   /** The database itself is away: says nothing about the channel, never counts against it. */
   | { readonly kind: 'outage'; readonly message: string };
 
+export interface AskOptions {
+  readonly signal: AbortSignal;
+  readonly mayQuery: () => boolean;
+  readonly onAnswer?: (index: number, answer: Answer) => void;
+}
+
 /** Where rows come from. One source serves all topics of a node. */
 export interface Source {
   /**
    * Asks for many channels of one topic; answers come in the order of the asks, one each. Never rejects but for a bug:
    * what goes wrong is an answer. `signal` ends it early (answers are then `outage`); statements are cancelled.
    * `mayQuery` is called synchronously right before each statement is sent: false means that the caller
-   * lost its right to ask (its lease), and the rest is answered `outage`.
+   * lost its right to ask (its lease), and the rest is answered `outage`. `onAnswer` may be called with each answer as
+   * soon as it is known: a slow channel then keeps nobody else's rows waiting.
    */
-  ask(topic: Topic, asks: readonly Ask[], options: { signal: AbortSignal; mayQuery: () => boolean }): Promise<Answer[]>;
+  ask(topic: Topic, asks: readonly Ask[], options: AskOptions): Promise<Answer[]>;
   /** Resolves when the source answers; rejects with a coded error when it does not within `timeoutMs`. */
   ping(timeoutMs: number): Promise<void>;
   close(): Promise<void>;

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Answer, Ask, Source } from '../../src/polling/source.js';
+import type { Answer, Ask, AskOptions, Source } from '../../src/polling/source.js';
 import type { Topic } from '../../src/topics/topic.js';
 
 export interface AskedRound {
@@ -24,6 +24,7 @@ export class ScriptedSource implements Source {
   otherwise: Answer = rows('[{"n":0}]');
   pings = 0;
   down = false;
+  readonly #slow = new Map<string, Promise<void>>();
   #gate: Promise<void> | null = null;
   #open: () => void = () => undefined;
 
@@ -37,26 +38,41 @@ export class ScriptedSource implements Source {
     this.#open();
   }
 
+  /** From here on this channel has no answer until the function that is returned is called; the others have. */
+  slow(channel: string): () => void {
+    let end = (): void => undefined;
+    this.#slow.set(channel, new Promise((resolve) => (end = resolve)));
+    return () => {
+      this.#slow.delete(channel);
+      end();
+    };
+  }
+
   /** Channels of each round so far. */
   get asked(): string[][] {
     return this.rounds.map(({ asks }) => asks.map(({ channel }) => channel));
   }
 
-  async ask(
-    topic: Topic,
-    asks: readonly Ask[],
-    options: { signal: AbortSignal; mayQuery: () => boolean },
-  ): Promise<Answer[]> {
+  async ask(topic: Topic, asks: readonly Ask[], options: AskOptions): Promise<Answer[]> {
     this.rounds.push({ topic, asks, ...options });
     const away: Answer = { kind: 'outage', message: 'away' };
     await this.#gate;
     if (this.down || options.signal.aborted || !options.mayQuery()) return asks.map(() => away);
-    return asks.map(({ channel, hash, mark }): Answer => {
-      const answer = this.results.get(channel) ?? this.otherwise;
-      if (answer.kind !== 'rows') return answer;
-      const still = answer.mark === undefined ? answer.hash === hash : answer.mark === mark || answer.hash === hash;
-      return still && hash !== undefined ? { kind: 'unchanged', mark: answer.mark } : answer;
-    });
+    return Promise.all(
+      asks.map(async (ask, index) => {
+        await this.#slow.get(ask.channel);
+        const answer = this.#answer(ask);
+        options.onAnswer?.(index, answer);
+        return answer;
+      }),
+    );
+  }
+
+  #answer({ channel, hash, mark }: Ask): Answer {
+    const answer = this.results.get(channel) ?? this.otherwise;
+    if (answer.kind !== 'rows') return answer;
+    const still = answer.mark === undefined ? answer.hash === hash : answer.mark === mark || answer.hash === hash;
+    return still && hash !== undefined ? { kind: 'unchanged', mark: answer.mark } : answer;
   }
 
   ping(): Promise<void> {

@@ -1,7 +1,7 @@
 import { PollcastError } from '../../errors.js';
 import type { Logger } from '../../kernel/log.js';
 import type { Topic } from '../../topics/topic.js';
-import type { Answer, Ask, Source } from '../source.js';
+import type { Answer, Ask, AskOptions, Source } from '../source.js';
 import { Connections, NotAsked, type Transaction } from './connections.js';
 import { classify, sqlstateOf, tell, type Fault } from './faults.js';
 import { changedForms, selectForms } from './forms.js';
@@ -27,15 +27,7 @@ export interface PostgresSourceOptions {
   readonly maxBytes?: number;
 }
 
-export interface AskOptions {
-  readonly signal: AbortSignal;
-  readonly mayQuery: () => boolean;
-  /** Called with each answer as soon as it is known: a slow channel then keeps nobody else's rows waiting. */
-  readonly onAnswer?: (index: number, answer: Answer) => void;
-}
-
 export interface PostgresSource extends Source {
-  ask(topic: Topic, asks: readonly Ask[], options: AskOptions): Promise<Answer[]>;
   /** Channels that the topic's next statement would take: for a poller that spreads a round over its interval. */
   batchSize(topic: Topic): number;
 }

@@ -1,10 +1,9 @@
 import {
   createPostgresSource,
-  type AskOptions,
   type PostgresSource,
   type PostgresSourceOptions,
 } from '../../../src/polling/sources/postgres.js';
-import type { Answer, Ask } from '../../../src/polling/source.js';
+import type { Answer, Ask, AskOptions } from '../../../src/polling/source.js';
 import { parseTopic } from '../../../src/topics/topic-file.js';
 import type { ParamValue, Topic } from '../../../src/topics/topic.js';
 
