@@ -41,8 +41,8 @@ export class Part {
 
   /** The form in which several channels are best asked. */
   get preferred(): FormName {
-    const many = this.sizes.many.expectedMs(1);
-    const one = this.sizes.one.expectedMs(1);
+    const many = this.sizes.many.quickestMs;
+    const one = this.sizes.one.quickestMs;
     if (this.oneByOne) return 'one';
     if (many === undefined || many < WORTH_COMPARING_MS || one === undefined) return 'many';
     return one < many * CLEARLY ? 'one' : 'many';
@@ -56,9 +56,9 @@ export class Part {
    */
   choose(): FormName {
     if (this.oneByOne) return 'one';
-    const many = this.sizes.many.expectedMs(1);
+    const many = this.sizes.many.quickestMs;
     if (many === undefined || many < WORTH_COMPARING_MS) return 'many';
-    if (this.sizes.one.expectedMs(1) === undefined) return 'one';
+    if (this.sizes.one.quickestMs === undefined) return 'one';
     this.#choices += 1;
     const other = this.preferred === 'many' ? 'one' : 'many';
     return this.#choices % REMEASURE === 0 ? other : this.preferred;

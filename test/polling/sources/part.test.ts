@@ -41,6 +41,15 @@ describe('the form in which several channels are asked', () => {
     ).toHaveLength(2);
   });
 
+  test('does not change for one slow moment of a busy machine', () => {
+    const cheap = part();
+    for (let round = 0; round < 5; round++) cheap.sizes.many.record(4, 2, 0);
+    cheap.sizes.many.record(4, 400, 0);
+    cheap.sizes.one.record(1, 0.2, 0);
+    expect(cheap.preferred).toBe('many');
+    expect(range(200).map(() => cheap.choose())).not.toContain('one');
+  });
+
   test('is one each when the database cannot plan it otherwise', () => {
     const single = part();
     single.oneByOne = true;

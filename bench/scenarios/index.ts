@@ -1,0 +1,12 @@
+import type { Scenario } from '../support/bench.js';
+import { failover } from './failover.js';
+import { fanout } from './fanout.js';
+import { flat } from './flat.js';
+import { memory } from './memory.js';
+import { names } from './names.js';
+import { quiet } from './quiet.js';
+import { storm } from './storm.js';
+import { variants } from './variants.js';
+import { viewers } from './viewers.js';
+
+export const scenarios: readonly Scenario[] = [fanout, variants, quiet, viewers, flat, failover, storm, names, memory];
