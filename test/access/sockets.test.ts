@@ -34,9 +34,10 @@ async function startHub(changes: Partial<AccessSettings> = {}): Promise<Hub> {
   const server = new Server(http, access.socketOptions);
   access.attach(server);
   server.on('connection', (socket: Socket) => {
-    socket.on('whoami', (_: unknown, answer: (reply: object) => void) => {
+    socket.on('whoami', (_: unknown, answer?: (reply: object) => void) => {
       const { identity, address } = access.of(socket);
-      answer({ ok: true, ...identity, address });
+      // One that floods asks for no answers, and the first few of its events are let through.
+      answer?.({ ok: true, ...identity, address });
     });
   });
   await new Promise<void>((ready) => http.listen(0, '127.0.0.1', ready));
