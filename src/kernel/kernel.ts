@@ -291,9 +291,10 @@ export class Kernel implements ClusterCommands {
 
   async #drain(): Promise<void> {
     this.#state = 'draining';
-    const reachable = await this.#attempt('announce draining', () =>
-      this.#ports.store.setNodeState(this.id, 'draining'),
-    );
+    const reachable = await this.#attempt('announce draining', async () => {
+      // Not there: buried, or forgotten with everything else, which must be written again before it can be handed over.
+      if (!(await this.#ports.store.setNodeState(this.id, 'draining'))) await this.#monitor.confirm();
+    });
     this.#peers.broadcast({ do: 'look' });
     await this.#departure.run(reachable);
   }

@@ -216,8 +216,11 @@ export class Monitor {
     this.#nodes = nodes;
     this.#seenMono = this.clock.monotonic();
     const now = new Set(nodes.map((node) => node.id));
-    for (const id of now) if (!before.includes(id) && id !== this.ports.node) this.events.emit('node:up', { node: id });
-    for (const id of before) if (!now.has(id)) this.events.emit('node:down', { node: id, evidence: 'it left' });
+    const told = (id: NodeId): boolean => id !== this.ports.node;
+    for (const id of now) if (told(id) && !before.includes(id)) this.events.emit('node:up', { node: id });
+    for (const id of before) {
+      if (told(id) && !now.has(id)) this.events.emit('node:down', { node: id, evidence: 'it left' });
+    }
     this.hooks.seen(nodes);
   }
 

@@ -92,10 +92,6 @@ export class OwnedProcess {
     return this.#ending;
   }
 
-  get depth(): number {
-    return this.#queue.length;
-  }
-
   /** Begins the first incarnation; resolves when it runs, or has crashed and will be tried again. */
   launch(saved: unknown, origin: Origin): Promise<void> {
     this.#started = this.#incarnate(saved, origin);
@@ -144,6 +140,11 @@ export class OwnedProcess {
   async claimAgain(): Promise<void> {
     const { host, name, fence } = this;
     if ((await host.store.claim(name, host.node, fence)) && !this.#ending) await this.#enter(this.#state, null);
+  }
+
+  /** A report that did not get through: its state is told once more. */
+  reportAgain(): Promise<void> {
+    return this.#enter(this.#state, null);
   }
 
   /**

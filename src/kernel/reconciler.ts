@@ -94,11 +94,14 @@ export class Reconciler {
    */
   async #fill({ record, holder, seize, readAt }: Vacancy, rank: number): Promise<void> {
     if (rank > 0) {
+      const before = holder?.value;
       await this.#until(readAt + rank * STAGGER_MS);
       const now = await this.ports.store.process(record.name);
       if (!now || now.node !== record.node || now.fence !== record.fence) return;
       readAt = this.clock.monotonic();
       holder = (await this.ports.leases.holders([record.name]))[0] ?? null;
+      // Another grant than the one that was to be replaced: somebody, its last owner perhaps, was quicker.
+      if (holder && holder.value !== before) return;
     }
     if (holder && holder.node !== record.node) return;
     if (holder && !seize) await this.#until(readAt + holder.leftMs + 1);
@@ -126,6 +129,8 @@ export class Reconciler {
   async run(): Promise<void> {
     const { membership } = this.monitor;
     const readAt = this.clock.monotonic();
+    // Before anything is read: what is lost from now on may be lost because of what is not seen below.
+    const lost = [...this.supervisor.lost.keys()];
     const records = await this.ports.store.processes();
     const byName = new Map(records.map((record) => [record.name, record]));
     const owned = this.supervisor.owned();
@@ -139,7 +144,7 @@ export class Reconciler {
     // Rejoining writes it again, and another pass follows.
     if (!living.has(this.ports.node) || membership === null || membership !== this.monitor.membership) return;
     for (const process of missing) await this.supervisor.drop(process.name, 'retired');
-    for (const name of [...this.supervisor.lost.keys()]) this.supervisor.forget(name);
+    for (const name of lost) this.supervisor.forget(name);
     for (const process of owned) await this.#compare(process, byName.get(process.name));
     await this.#fillVacancies(records, living, readAt);
     await this.#buryUnknown(living);
@@ -157,9 +162,9 @@ export class Reconciler {
     if (record.fence > process.fence) {
       const state = await this.supervisor.yieldTo(process.name, record.fence);
       if (state !== undefined && record.node) this.hooks.mergeInto(record.node, record.name, state);
-    } else if (record.node !== this.ports.node && process.lease.alive()) {
-      await process.claimAgain();
-    }
+    } else if (!process.lease.alive()) return;
+    else if (record.node !== this.ports.node) await process.claimAgain();
+    else if (record.state !== process.state) await process.reportAgain();
   }
 
   async #fillVacancies(records: readonly ProcessRecord[], living: ReadonlySet<NodeId>, readAt: number): Promise<void> {

@@ -16,7 +16,11 @@ export class VirtualTime {
   #order = 0;
   readonly #due = new Set<Due>();
 
-  constructor(readonly epoch = Date.UTC(2026, 0, 1)) {}
+  /** @param turns see `settle` */
+  constructor(
+    readonly epoch = Date.UTC(2026, 0, 1),
+    readonly turns = 4,
+  ) {}
 
   /** Ms that have passed. */
   get elapsed(): number {
@@ -35,12 +39,12 @@ export class VirtualTime {
   /** Lets `ms` pass: fires what falls due in order, and after each lets everything happen that follows from it. */
   async advance(ms: number): Promise<void> {
     const until = this.#now + ms;
-    await settle();
+    await settle(this.turns);
     for (let next = this.#next(until); next; next = this.#next(until)) {
       this.#now = Math.max(this.#now, next.at);
       this.#due.delete(next);
       next.run();
-      await settle();
+      await settle(this.turns);
     }
     this.#now = until;
   }
