@@ -14,3 +14,6 @@ process.exitCode = await runCli(process.argv.slice(2), {
   signal: interrupted.signal,
   interruptible: () => void process.once('SIGINT', () => interrupted.abort()),
 });
+
+// What a node that could not start has opened, it may not have closed; its children end with this process.
+if (process.exitCode !== 0 && process.argv[2] === 'start') process.exit();

@@ -1,7 +1,7 @@
 import { availableParallelism, hostname } from 'node:os';
 import { resolve } from 'node:path';
 import { z } from 'zod';
-import { isLoopbackHost } from './access/address.js';
+import { isLoopbackHost, TrustedProxies } from './access/address.js';
 import { canonicalOrigin } from './access/origin.js';
 import { PollcastError } from './errors.js';
 import { durationRange, tryDuration } from './topics/duration.js';
@@ -154,6 +154,18 @@ const origin: Form<string> = {
 };
 const ORIGINS = 'origins such as https://dash.example.com, comma-separated, or *';
 
+const PROXIES = 'addresses, networks such as 10.0.0.0/8, loopback, linklocal or uniquelocal, comma-separated';
+const proxy: Form<string> = {
+  expected: 'an address or a network',
+  read: (given) => {
+    try {
+      return new TrustedProxies([given]) && given;
+    } catch {
+      return undefined;
+    }
+  },
+};
+
 const redis = url(['redis:', 'rediss:'], 'redis://HOST:PORT');
 
 const storage: Form<Storage> = {
@@ -193,7 +205,7 @@ const schema = z.object({
     read: (given) => (/^\S+$/.test(given) ? given : undefined),
   }),
   CORS_ORIGIN: variable(list(origin, ORIGINS), []),
-  TRUSTED_PROXIES: variable(list(text(), 'addresses or networks, comma-separated'), ['loopback']),
+  TRUSTED_PROXIES: variable(list(proxy, PROXIES), ['loopback']),
   STORAGE_URL: variable(storage, { kind: 'file', path: resolve('./var/files') }),
   ON_REDIS_LOSS: variable(oneOf(['local', 'pause']), 'local'),
   EXPORT_TTL: variable(duration({ min: SECOND, max: 8_760 * HOUR }), HOUR),

@@ -29,11 +29,11 @@ export async function runNode(config: Config): Promise<void> {
     },
   );
   const adapter = new ClusterIoAdapter(app, app.get(AccessService), log);
-  if (config.redisUrl !== undefined) await adapter.connectRedis(config.redisUrl);
-  app.useWebSocketAdapter(adapter);
-  servePages(app);
-  stopOnSignals(app, adapter, config, log);
   try {
+    if (config.redisUrl !== undefined) await adapter.connectRedis(config.redisUrl);
+    app.useWebSocketAdapter(adapter);
+    servePages(app);
+    stopOnSignals(app, adapter, config, log);
     await app.listen(config.port, config.host);
   } catch (error) {
     await app.close();

@@ -15,6 +15,8 @@ import { CONFIG, DATABASE, LOG, SOURCE } from './node.tokens.js';
 import type { Source } from './polling/source.js';
 import { TopicCatalogue } from './topics/catalogue.js';
 
+const DATABASE_PATIENCE_MS = 5_000;
+
 /**
  * How a node comes and goes, in one place and one order.
  *
@@ -38,6 +40,10 @@ export class NodeLifecycle implements OnApplicationBootstrap, BeforeApplicationS
 
   async onApplicationBootstrap(): Promise<void> {
     await this.kernel.start();
+    // Not awaited: a node without its database still serves what the cluster has, and says so.
+    this.source.ping(DATABASE_PATIENCE_MS).catch((error: unknown) => {
+      this.log.warn({ err: error }, 'the database does not answer: topics are polled as soon as it does');
+    });
     this.log.info(
       { node: this.kernel.name, leaseMs: this.config.leaseMs, cluster: this.config.redisUrl ? 'redis' : 'memory' },
       'node joined',

@@ -140,6 +140,10 @@ describe('a wrong value', () => {
     [{ ON_REDIS_LOSS: 'die' }, 'ON_REDIS_LOSS: expected local or pause, got die'],
     [{ DEMO: 'maybe' }, 'DEMO: expected on or off, got maybe'],
     [
+      { TRUSTED_PROXIES: 'loopback,banana' },
+      'TRUSTED_PROXIES: expected addresses, networks such as 10.0.0.0/8, loopback, linklocal or uniquelocal, comma-separated, got loopback,banana',
+    ],
+    [
       { CORS_ORIGIN: 'https://a.example/path' },
       'CORS_ORIGIN: expected origins such as https://dash.example.com, comma-separated, or *, got https://a.example/path',
     ],

@@ -11,7 +11,7 @@ import {
 } from '@nestjs/websockets';
 import type { Server, Socket } from 'socket.io';
 import { AccessService } from '../access/access.service.js';
-import { toPollcastError } from '../errors.js';
+import { PollcastError, toPollcastError } from '../errors.js';
 import type { Logger } from '../kernel/log.js';
 import type { FramePosition } from '../polling/frames/frames.js';
 import { TopicCatalogue } from '../topics/catalogue.js';
@@ -54,6 +54,12 @@ export class ChannelsGateway implements OnGatewayConnection, OnGatewayDisconnect
   handleConnection(socket: Socket): void {
     const { user } = this.access.of(socket).identity;
     this.#viewers.set(socket, new SocketViewer(socket, user, this.settings));
+    socket.onAny((event: string, ...payload: unknown[]) => {
+      const ack = payload.at(-1);
+      if (socket.listenerCount(event) > 0 || typeof ack !== 'function') return;
+      const error = new PollcastError('BAD_REQUEST', `there is no call ${event.slice(0, 100)}`);
+      (ack as Acknowledge)({ ok: false, error: error.toWire() });
+    });
   }
 
   handleDisconnect(socket: Socket): void {

@@ -11,7 +11,7 @@ const LONGEST_MS = 86_400_000;
 const every = z.union([z.number().int().positive().max(LONGEST_MS), z.string().max(20)]).transform((value, context) => {
   if (typeof value === 'number') return value;
   try {
-    return parseDuration(value, 'every', { min: 1, max: LONGEST_MS });
+    return parseDuration(value, 'a refresh', { min: 1, max: LONGEST_MS });
   } catch (error) {
     context.addIssue({
       code: 'custom',

@@ -153,6 +153,7 @@ describe('the other calls', () => {
     ['BAD_REQUEST', 'subscribe', []],
     ['BAD_REQUEST', 'unsubscribe', [{}]],
     ['BAD_REQUEST', 'presence', [7]],
+    ['BAD_REQUEST', 'frobnicate', [{}]],
     ['BAD_REQUEST', 'history', [{ channel: 'seen', limit: 0 }]],
     ['BAD_REQUEST', 'history', [{ channel: 'seen', from: -1 }]],
   ])('answers %s to %s %j', async (code, event, body) => {

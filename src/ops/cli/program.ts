@@ -171,7 +171,7 @@ class Cli {
       connected(this.program.command(signature).description(description));
     const say = (text: string): void => this.terminal.out(`${text}\n`);
 
-    command('stop <name>', 'end a process for good, whoever watches it').action(
+    command('stop <name>', 'end a process; a poller that is still watched comes back').action(
       async (name: string, { url }: Options) => {
         await withOperator(this.terminal.env, url, (operator) => operator.stop(name));
         say(`Stopped ${name}.`);
