@@ -22,9 +22,16 @@ module.exports = {
     only(
       'channels-on-polling',
       'channels',
-      ['kernel', 'presence', 'polling', 'topics', 'access'],
+      ['kernel', 'presence', 'polling', 'topics', 'access', 'sockets'],
       'channels is built on polling.',
     ),
+    only(
+      'sockets-on-kernel',
+      'sockets',
+      ['kernel', 'access'],
+      'What all connections have, whatever they are used for.',
+    ),
+    only('storage-stands-alone', 'storage', ['kernel'], 'Files of any feature.'),
     only('embedded-stands-alone', 'embedded', [], 'Tests use the embedded database without the hub.'),
     only('demo-stands-alone', 'demo', ['topics'], 'The demo is a client of its database.'),
     {
@@ -34,7 +41,11 @@ module.exports = {
       from: { path: `^src/(${FEATURES})/` },
       to: {
         path: '^src/',
-        pathNot: ['^src/$1/', '^src/(kernel|presence|topics|access|channels)/', '^src/errors\\.ts$'],
+        pathNot: [
+          '^src/$1/',
+          '^src/(kernel|presence|polling|topics|access|channels|sockets|storage|database)/',
+          '^src/(errors|node\\.tokens)\\.ts$',
+        ],
       },
     },
     {

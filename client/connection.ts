@@ -151,7 +151,7 @@ export class Connection {
   }
 }
 
-type ReplyOf<E extends keyof ClientCalls> =
+export type ReplyOf<E extends keyof ClientCalls> =
   Parameters<Parameters<ClientCalls[E]>[1]>[0] extends Ack<infer T> ? T : never;
 
 /** socket.io's own types cannot follow an event name that is a type parameter. */

@@ -4,13 +4,13 @@
  *     const hub = createHub();
  *     const stop = hub.topic('sales.by_region', { region: 'EU' }).subscribe((snapshot) => draw(snapshot.rows));
  */
-import { Connection, type ConnectionStatus, type TokenSource } from './connection.js';
+import { Connection, type ConnectionStatus, type ReplyOf, type TokenSource } from './connection.js';
 import { HubClock } from './hub-clock.js';
 import { isNewer, type Snapshot } from './snapshot.js';
 import { pageVisibility, type Visibility } from './visibility.js';
 import type { WatchOptions } from './watch.js';
 import { Watches } from './watches.js';
-import type { Frame, HistoryRequest, Params, Release, Row } from './wire.js';
+import type { ClientCalls, Frame, HistoryRequest, Params, Release, Row, ServerEvents } from './wire.js';
 
 export interface HubOptions {
   readonly token?: TokenSource;
@@ -83,13 +83,30 @@ export class Hub {
    * Frames of a watched channel that the hub still keeps (the topic's `retain`), oldest first.
    * @throws PollcastError NOT_SUBSCRIBED, UNAVAILABLE
    */
-  history(request: HistoryRequest): Promise<readonly Frame[]> {
+  async history(request: HistoryRequest): Promise<readonly Frame[]> {
+    const { frames } = await this.call('history', request);
+    return [...frames].sort((a, b) => (isNewer(a, b) ? 1 : -1));
+  }
+
+  /**
+   * Makes one of the contract's calls.
+   * @throws PollcastError what the hub answered; UNAVAILABLE when it did not
+   */
+  call<E extends keyof ClientCalls>(name: E, request: Parameters<ClientCalls[E]>[0]): Promise<ReplyOf<E>> {
     return new Promise((resolve, reject) => {
-      this.#connection.call('history', request, (answer) => {
+      this.#connection.call(name, request, (answer) => {
         if ('error' in answer) reject(answer.error);
-        else resolve([...answer.value.frames].sort((a, b) => (isNewer(a, b) ? 1 : -1)));
+        else resolve(answer.value);
       });
     });
+  }
+
+  /** Listens to one of the contract's events until the function that is returned is called. */
+  on<E extends keyof ServerEvents>(event: E, listener: ServerEvents[E]): () => void {
+    // socket.io's own types cannot follow an event name that is a type parameter.
+    const socket = this.#connection.socket as unknown as EventSource;
+    socket.on(event, listener);
+    return () => void socket.off(event, listener);
   }
 
   get connection(): ConnectionStatus {
@@ -102,8 +119,7 @@ export class Hub {
 
   /** Told once for each new version of the hub that is rolled out. */
   onRelease(listener: (release: Release) => void): () => void {
-    this.#connection.socket.on('release', listener);
-    return () => void this.#connection.socket.off('release', listener);
+    return this.on('release', listener);
   }
 
   /** Connects anew, with a fresh token. Channels are resumed. */
@@ -120,6 +136,11 @@ export class Hub {
 /** @param url the hub's address; absent in a page: where the page came from */
 export function createHub(url?: string, options?: HubOptions): Hub {
   return new Hub(url, options);
+}
+
+interface EventSource {
+  on(event: string, listener: unknown): unknown;
+  off(event: string, listener: unknown): unknown;
 }
 
 function throwLater(thrown: unknown): void {

@@ -13,6 +13,7 @@ import { NodeLifecycle } from './node.lifecycle.js';
 import { CLUSTER_PORTS, CONFIG, LOG, VERSION } from './node.tokens.js';
 import { OpsModule } from './ops/ops.module.js';
 import { PollingModule } from './polling/polling.module.js';
+import { SocketsModule } from './sockets/sockets.module.js';
 import { TopicsModule } from './topics/topics.module.js';
 
 export interface NodeOptions {
@@ -47,6 +48,7 @@ export class AppModule {
         ClusterModule, //   the kernel of named processes, on Redis or in memory
         TopicsModule, //    .sql files, watched
         AccessModule.forRoot({ inject: [CONFIG, CLUSTER_PORTS], useFactory: accessSettings }),
+        SocketsModule, //   what all connections have: a name, limits, mail
         OpsModule, //       health, metrics, admin API, zombies
         PollingModule, //   the poller: a kind of process
         ChannelsModule, //  viewers: Socket.IO, Server-Sent Events, HTTP

@@ -50,7 +50,13 @@ function servePages(app: NestExpressApplication): void {
   if (!existsSync(WEB)) return;
   // Names under /assets carry a hash of what they hold; the pages themselves do not.
   app.use('/assets', express.static(`${WEB}/assets`, { immutable: true, maxAge: '1y', index: false }));
-  app.use(express.static(WEB, { setHeaders: (response) => response.setHeader('Cache-Control', 'no-cache') }));
+  // `/console` is console.html.
+  app.use(
+    express.static(WEB, {
+      extensions: ['html'],
+      setHeaders: (response) => response.setHeader('Cache-Control', 'no-cache'),
+    }),
+  );
 }
 
 function stopOnSignals(app: NestExpressApplication, adapter: ClusterIoAdapter, config: Config, log: Logger): void {

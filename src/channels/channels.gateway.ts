@@ -1,24 +1,25 @@
-import { Inject, type OnModuleInit } from '@nestjs/common';
+import { Inject } from '@nestjs/common';
 import {
   Ack,
   ConnectedSocket,
   MessageBody,
   SubscribeMessage,
   WebSocketGateway,
-  WebSocketServer,
   type OnGatewayConnection,
   type OnGatewayDisconnect,
 } from '@nestjs/websockets';
-import type { Server, Socket } from 'socket.io';
+import type { Socket } from 'socket.io';
 import { AccessService } from '../access/access.service.js';
-import { PollcastError, toPollcastError } from '../errors.js';
+import { toPollcastError } from '../errors.js';
 import type { Logger } from '../kernel/log.js';
 import type { FramePosition } from '../polling/frames/frames.js';
+import { acknowledged, type Acknowledge } from '../sockets/call.js';
+import { parseMessage } from '../sockets/message.js';
 import { TopicCatalogue } from '../topics/catalogue.js';
 import { channelOf } from '../topics/channel.js';
 import { formatDuration } from '../topics/duration.js';
 import { Hub, type Joined } from './hub.js';
-import { channelSchema, historySchema, parseMessage, subscribeSchema } from './schema.js';
+import { channelSchema, historySchema, subscribeSchema } from './schema.js';
 import { SocketViewer } from './socket-viewer.js';
 import type { WriterSettings } from './socket-writer.js';
 import { Turns } from './turns.js';
@@ -29,14 +30,11 @@ export interface ChannelsSettings extends WriterSettings {
   readonly log: Logger;
 }
 
-type Acknowledge = (answer: object) => void;
-
 const HISTORY_LIMIT = 100;
 
 /** The contract's Socket.IO calls, translated to the hub's. Every call is acknowledged, with its answer or its error. */
 @WebSocketGateway()
-export class ChannelsGateway implements OnGatewayConnection, OnGatewayDisconnect, OnModuleInit {
-  @WebSocketServer() private readonly server!: Server;
+export class ChannelsGateway implements OnGatewayConnection, OnGatewayDisconnect {
   readonly #viewers = new WeakMap<Socket, SocketViewer>();
   readonly #turns = new Turns();
 
@@ -47,19 +45,9 @@ export class ChannelsGateway implements OnGatewayConnection, OnGatewayDisconnect
     @Inject(CHANNELS_SETTINGS) private readonly settings: ChannelsSettings,
   ) {}
 
-  onModuleInit(): void {
-    this.access.attach(this.server);
-  }
-
   handleConnection(socket: Socket): void {
     const { user } = this.access.of(socket).identity;
     this.#viewers.set(socket, new SocketViewer(socket, user, this.settings));
-    socket.onAny((event: string, ...payload: unknown[]) => {
-      const ack = payload.at(-1);
-      if (socket.listenerCount(event) > 0 || typeof ack !== 'function') return;
-      const error = new PollcastError('BAD_REQUEST', `there is no call ${event.slice(0, 100)}`);
-      (ack as Acknowledge)({ ok: false, error: error.toWire() });
-    });
   }
 
   handleDisconnect(socket: Socket): void {
@@ -72,7 +60,7 @@ export class ChannelsGateway implements OnGatewayConnection, OnGatewayDisconnect
     @MessageBody() body: unknown,
     @Ack() ack?: Acknowledge,
   ): Promise<void> {
-    await this.#acknowledged(ack, async (acknowledge) => {
+    await acknowledged(this.settings.log, ack, async (acknowledge) => {
       const asked = parseMessage(subscribeSchema, body);
       const { identity, session } = this.access.of(socket);
       const topic = this.topics.get(asked.topic);
@@ -99,7 +87,7 @@ export class ChannelsGateway implements OnGatewayConnection, OnGatewayDisconnect
     @MessageBody() body: unknown,
     @Ack() ack?: Acknowledge,
   ): Promise<void> {
-    await this.#acknowledged(ack, async (acknowledge) => {
+    await acknowledged(this.settings.log, ack, async (acknowledge) => {
       const { channel } = parseMessage(channelSchema, body);
       await this.#turns.take(socket.id, channel, () => {
         this.hub.unwatch(socket.id, channel);
@@ -116,7 +104,7 @@ export class ChannelsGateway implements OnGatewayConnection, OnGatewayDisconnect
     @MessageBody() body: unknown,
     @Ack() ack?: Acknowledge,
   ): Promise<void> {
-    await this.#acknowledged(ack, async (acknowledge) => {
+    await acknowledged(this.settings.log, ack, async (acknowledge) => {
       const { channel } = parseMessage(channelSchema, body);
       acknowledge(await this.hub.present(socket.id, channel));
     });
@@ -128,7 +116,7 @@ export class ChannelsGateway implements OnGatewayConnection, OnGatewayDisconnect
     @MessageBody() body: unknown,
     @Ack() ack?: Acknowledge,
   ): Promise<void> {
-    await this.#acknowledged(ack, async (acknowledge) => {
+    await acknowledged(this.settings.log, ack, async (acknowledge) => {
       const {
         channel,
         from = 0,
@@ -152,21 +140,6 @@ export class ChannelsGateway implements OnGatewayConnection, OnGatewayDisconnect
     const viewer = this.#viewers.get(socket);
     if (!viewer) throw toPollcastError(new Error('a socket that never connected'));
     return viewer;
-  }
-
-  /** Runs a call; what it throws is its answer. Bugs and outages are logged here, and told without their text. */
-  async #acknowledged(
-    ack: Acknowledge | undefined,
-    call: (acknowledge: (answer: object) => void) => Promise<void>,
-  ): Promise<void> {
-    const answer = typeof ack === 'function' ? ack : (): void => undefined;
-    try {
-      await call((body) => answer({ ok: true, ...body }));
-    } catch (error) {
-      const coded = toPollcastError(error);
-      if (coded.cause !== undefined) this.settings.log.warn({ err: coded.cause, code: coded.code }, 'a call failed');
-      answer({ ok: false, error: coded.toWire() });
-    }
   }
 }
 

@@ -1,5 +1,4 @@
 import { z } from 'zod';
-import { PollcastError } from '../errors.js';
 import { parseDuration } from '../topics/duration.js';
 
 const position = z.strictObject({ epoch: z.number().int().nonnegative(), seq: z.number().int().nonnegative() });
@@ -47,16 +46,3 @@ export const historySchema = z.strictObject({
   to: moment.optional(),
   limit: z.number().int().min(1).max(1_000).optional(),
 });
-
-/** A client's message in the shape that the contract gives it. Throws `BAD_REQUEST` with one entry in details for each fault. */
-export function parseMessage<T extends z.ZodType>(schema: T, body: unknown): z.output<T> {
-  const result = schema.safeParse(body);
-  if (result.success) return result.data;
-  const faults = result.error.issues.map((issue) => ({ path: issue.path.join('.'), message: issue.message }));
-  const first = faults[0];
-  throw new PollcastError(
-    'BAD_REQUEST',
-    `the message is not as expected: ${first?.path ? `${first.path}: ` : ''}${first?.message ?? ''}`,
-    faults,
-  );
-}

@@ -20,6 +20,8 @@ import { LOG } from '../../src/node.tokens.js';
 import { ErrorFilter } from '../../src/ops/http/error.filter.js';
 import { MemoryFrames } from '../../src/polling/frames/memory.js';
 import { pollerKind } from '../../src/polling/poller-kind.js';
+import { People } from '../../src/sockets/people.js';
+import { SocketsGateway } from '../../src/sockets/sockets.gateway.js';
 import { TopicCatalogue } from '../../src/topics/catalogue.js';
 import type { Topic } from '../../src/topics/topic.js';
 import { topicT } from '../polling/poller-bench.js';
@@ -88,7 +90,9 @@ export class GatewayBench {
     const module = await Test.createTestingModule({
       controllers: [TopicsController],
       providers: [
+        SocketsGateway,
         ChannelsGateway,
+        { provide: People, useValue: new People(ports.bus, silent) },
         { provide: Hub, useValue: this.#hub },
         { provide: AccessService, useValue: access },
         { provide: TopicCatalogue, useValue: { get, list: () => [...this.topics.values()] } },

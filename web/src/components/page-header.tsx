@@ -5,6 +5,7 @@ import { useHealth, type Health } from '../hooks/health.js';
 import { useNow } from '../hooks/page-life.js';
 import { chooseTheme, useTheme } from '../hooks/theme.js';
 import { Mark, Moon, Sun } from './icons.js';
+import { PageLinks } from './page-links.js';
 
 export function PageHeader({ children }: { readonly children?: React.ReactNode }) {
   return (
@@ -13,6 +14,7 @@ export function PageHeader({ children }: { readonly children?: React.ReactNode }
         <Mark />
         <span>Pollcast</span>
       </a>
+      <PageLinks />
       {children}
       <div className="page-state">
         <PageState />

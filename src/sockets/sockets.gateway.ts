@@ -1,0 +1,41 @@
+import { Inject, type OnModuleInit } from '@nestjs/common';
+import {
+  WebSocketGateway,
+  WebSocketServer,
+  type OnGatewayConnection,
+  type OnGatewayDisconnect,
+} from '@nestjs/websockets';
+import type { Server, Socket } from 'socket.io';
+import { AccessService } from '../access/access.service.js';
+import { PollcastError } from '../errors.js';
+import type { Acknowledge } from './call.js';
+import { People } from './people.js';
+
+/** What every connection has, whichever calls it makes: a name, limits, mail, and an answer to calls that do not exist. */
+@WebSocketGateway()
+export class SocketsGateway implements OnGatewayConnection, OnGatewayDisconnect, OnModuleInit {
+  @WebSocketServer() private readonly server!: Server;
+
+  constructor(
+    @Inject(AccessService) private readonly access: AccessService,
+    @Inject(People) private readonly people: People,
+  ) {}
+
+  onModuleInit(): void {
+    this.access.attach(this.server);
+  }
+
+  handleConnection(socket: Socket): void {
+    this.people.add(this.access.of(socket).identity.user, socket);
+    socket.onAny((event: string, ...payload: unknown[]) => {
+      const ack = payload.at(-1);
+      if (socket.listenerCount(event) > 0 || typeof ack !== 'function') return;
+      const error = new PollcastError('BAD_REQUEST', `there is no call ${event.slice(0, 100)}`);
+      (ack as Acknowledge)({ ok: false, error: error.toWire() });
+    });
+  }
+
+  handleDisconnect(socket: Socket): void {
+    this.people.remove(this.access.of(socket).identity.user, socket);
+  }
+}
