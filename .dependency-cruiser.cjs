@@ -1,6 +1,9 @@
 /** Which way imports may go; docs of the rules: the house as in README.md. Checked by `npm run check`. */
 const FEATURES = 'exports|rooms|recordings|rows|releases';
 
+/** The coded errors, and the names by which a node's parts are asked for. */
+const OF_ALL = '^src/(errors|node\\.tokens)\\.ts$';
+
 /** Folders below which a folder of the core must not reach: kernel ← presence ← polling ← channels. */
 const only = (name, from, allowed, comment) => ({
   name,
@@ -8,7 +11,7 @@ const only = (name, from, allowed, comment) => ({
   severity: 'error',
   // A module is wiring: it may know what it wires together.
   from: { path: `^src/${from}/`, pathNot: '\\.module\\.ts$' },
-  to: { path: '^src/', pathNot: [`^src/${from}/`, '^src/errors\\.ts$', ...allowed.map((folder) => `^src/${folder}/`)] },
+  to: { path: '^src/', pathNot: [`^src/${from}/`, OF_ALL, ...allowed.map((folder) => `^src/${folder}/`)] },
 });
 
 module.exports = {
@@ -22,7 +25,7 @@ module.exports = {
     only(
       'channels-on-polling',
       'channels',
-      ['kernel', 'presence', 'polling', 'topics', 'access', 'sockets'],
+      ['kernel', 'presence', 'polling', 'topics', 'access', 'sockets', 'http'],
       'channels is built on polling.',
     ),
     only(
@@ -31,6 +34,7 @@ module.exports = {
       ['kernel', 'access'],
       'What all connections have, whatever they are used for.',
     ),
+    only('http-stands-alone', 'http', [], 'How routes describe themselves.'),
     only('storage-stands-alone', 'storage', ['kernel'], 'Files of any feature.'),
     only('embedded-stands-alone', 'embedded', [], 'Tests use the embedded database without the hub.'),
     only('demo-stands-alone', 'demo', ['topics'], 'The demo is a client of its database.'),
@@ -43,7 +47,7 @@ module.exports = {
         path: '^src/',
         pathNot: [
           '^src/$1/',
-          '^src/(kernel|presence|polling|topics|access|channels|sockets|storage|database)/',
+          '^src/(kernel|presence|polling|topics|access|channels|sockets|http|storage|database)/',
           '^src/(errors|node\\.tokens)\\.ts$',
         ],
       },

@@ -9,6 +9,7 @@ import type { Config } from './config.js';
 import { DatabaseModule } from './database/database.module.js';
 import type { Logger } from './kernel/log.js';
 import type { ClusterPorts } from './kernel/ports/cluster.js';
+import { HttpModule } from './http/http.module.js';
 import { NodeLifecycle } from './node.lifecycle.js';
 import { CLUSTER_PORTS, CONFIG, LOG, VERSION } from './node.tokens.js';
 import { OpsModule } from './ops/ops.module.js';
@@ -49,6 +50,7 @@ export class AppModule {
         TopicsModule, //    .sql files, watched
         AccessModule.forRoot({ inject: [CONFIG, CLUSTER_PORTS], useFactory: accessSettings }),
         SocketsModule, //   what all connections have: a name, limits, mail
+        HttpModule, //      what HTTP answers, described at /api
         OpsModule, //       health, metrics, admin API, zombies
         PollingModule, //   the poller: a kind of process
         ChannelsModule, //  viewers: Socket.IO, Server-Sent Events, HTTP

@@ -46,3 +46,33 @@ export const historySchema = z.strictObject({
   to: moment.optional(),
   limit: z.number().int().min(1).max(1_000).optional(),
 });
+
+/** What HTTP answers, for its description. */
+export const frameBody = z.object({
+  channel: z.string(),
+  epoch: z.number().int(),
+  seq: z.number().int(),
+  polledAt: z.number().describe('ms since 1970'),
+  rows: z.array(z.record(z.string(), z.unknown())),
+});
+
+export const topicList = z.array(
+  z.object({
+    name: z.string(),
+    title: z.string(),
+    interval: z.string().describe('the fastest refresh, such as 1s'),
+    params: z.array(
+      z.object({
+        name: z.string(),
+        type: z.string(),
+        default: z.unknown().optional(),
+        enum: z.array(z.unknown()).optional(),
+        min: z.number().optional(),
+        max: z.number().optional(),
+      }),
+    ),
+    key: z.array(z.string()).describe("columns that are a row's identity"),
+    presence: z.boolean(),
+    retain: z.string(),
+  }),
+);

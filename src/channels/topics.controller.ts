@@ -3,15 +3,29 @@ import { Controller, Get, Inject, Param, Query, Req, Res } from '@nestjs/common'
 import type { Request, Response } from 'express';
 import { AccessService } from '../access/access.service.js';
 import type { Identity } from '../access/identity.js';
+import { Described } from '../http/described.js';
 import { TopicCatalogue } from '../topics/catalogue.js';
 import { channelOf } from '../topics/channel.js';
 import { formatDuration } from '../topics/duration.js';
 import type { Channel, Topic } from '../topics/topic.js';
 import { EventStreamViewer, formatPosition, parsePosition } from './event-stream.js';
 import { Hub } from './hub.js';
+import { frameBody, topicList } from './schema.js';
 import type { Viewer } from './viewer.js';
 
 const KEEP_ALIVE_MS = 15_000;
+
+const TOPIC = { name: 'name of a topic, such as `sales.by_region`' };
+const DETAILS = "The topic's parameters are given in the query: `?region=EU&minutes=15`.";
+const REFUSALS = [
+  'UNKNOWN_TOPIC',
+  'INVALID_PARAMS',
+  'UNAUTHENTICATED',
+  'FORBIDDEN',
+  'QUERY_FAILED',
+  'QUERY_TIMEOUT',
+  'TOO_MANY_ROWS',
+] as const;
 
 /** The same shared polls for whoever speaks only HTTP: curl, Grafana, notebooks. Errors become `{ error }` in the app's filter. */
 @Controller('api/topics')
@@ -24,6 +38,7 @@ export class TopicsController {
 
   /** The topics that this user may watch. */
   @Get()
+  @Described({ summary: 'The topics that you may watch', answer: topicList, errors: ['UNAUTHENTICATED'] })
   async list(@Req() request: Request): Promise<object[]> {
     const identity = await this.access.authenticateRequest(request);
     return this.topics
@@ -34,6 +49,15 @@ export class TopicsController {
 
   /** The channel's newest result, shared with all its viewers; 304 when the caller has it. */
   @Get(':name')
+  @Described({
+    summary: "A channel's newest result, shared with all its viewers",
+    details: DETAILS,
+    path: TOPIC,
+    headers: { 'If-None-Match': 'an `ETag` of before: 304 while nothing has changed' },
+    answer: frameBody,
+    others: { 304: 'The caller has the newest result.' },
+    errors: REFUSALS,
+  })
   async result(
     @Param('name') name: string,
     @Query() query: Record<string, unknown>,
@@ -59,6 +83,14 @@ export class TopicsController {
 
   /** Frames as they come; `Last-Event-ID` resumes. */
   @Get(':name/stream')
+  @Described({
+    summary: 'Frames as they come, as Server-Sent Events',
+    details: `${DETAILS} Events: \`frame\` with a frame as above, \`status\` with \`{ channel, state, reason?, since }\`.`,
+    path: TOPIC,
+    headers: { 'Last-Event-ID': 'id of the last event that was seen: goes on from there' },
+    answer: { contentType: 'text/event-stream', description: 'Until the caller, or the hub, ends it.' },
+    errors: REFUSALS,
+  })
   async stream(
     @Param('name') name: string,
     @Query() query: Record<string, unknown>,

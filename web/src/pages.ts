@@ -4,7 +4,10 @@ export interface PageLink {
   readonly label: string;
 }
 
-export const PAGE_LINKS: readonly PageLink[] = [{ path: '/', label: 'Dashboard' }];
+export const PAGE_LINKS: readonly PageLink[] = [
+  { path: '/', label: 'Dashboard' },
+  { path: '/reference', label: 'HTTP API' },
+];
 
 /** The page that an address belongs to: the one with the longest path that begins it. */
 export function pageOf(pathname: string): PageLink | undefined {

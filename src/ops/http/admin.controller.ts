@@ -1,13 +1,15 @@
 import { Body, Controller, Delete, Get, Header, HttpCode, Inject, Param, Post, UseGuards } from '@nestjs/common';
-import { z } from 'zod';
 import { PollcastError } from '../../errors.js';
+import { Described } from '../../http/described.js';
 import { Operations } from '../operations.js';
 import type { NodeRow, ProcessRow, ViewerRow } from '../tables.js';
 import type { Cleaned } from '../zombie-hunter.js';
 import type { Zombie } from '../zombies.js';
 import { AdminGuard } from './admin.guard.js';
+import { cleaned, cordoned, moveBody, moved, nodeRows, processRows, stopped, viewerRows, zombies } from './schemas.js';
 
-const moveBody = z.strictObject({ to: z.string().min(1).max(200).optional() }).optional();
+const PROCESS = { name: 'name of a process, such as `poller:sales.by_region`' };
+const NODE = { name: 'name of a node' };
 
 /** The admin API: the CLI's tables and commands for those who cannot, or may not, reach the cluster's Redis. */
 @Controller('api')
@@ -16,42 +18,56 @@ export class AdminController {
   constructor(@Inject(Operations) private readonly operations: Operations) {}
 
   @Get('nodes')
+  @Described({ summary: 'The nodes of the cluster', answer: nodeRows, admin: true })
   @Header('Cache-Control', 'no-store')
   nodes(): Promise<NodeRow[]> {
     return this.operations.nodes();
   }
 
   @Get('processes')
+  @Described({ summary: 'Its processes, and who owns them', answer: processRows, admin: true })
   @Header('Cache-Control', 'no-store')
   processes(): Promise<ProcessRow[]> {
     return this.operations.processes();
   }
 
   @Get('viewers')
+  @Described({ summary: 'Watched channels and their viewers', answer: viewerRows, admin: true })
   @Header('Cache-Control', 'no-store')
   viewers(): Promise<ViewerRow[]> {
     return this.operations.viewers();
   }
 
   @Get('zombies')
+  @Described({ summary: 'What should not exist any more; nothing is removed', answer: zombies, admin: true })
   @Header('Cache-Control', 'no-store')
   zombies(): Promise<Zombie[]> {
     return this.operations.zombies();
   }
 
   @Post('zombies/clean')
+  @Described({ summary: 'Removes zombies, fenced', answer: cleaned, admin: true })
   @HttpCode(200)
   clean(): Promise<Cleaned[]> {
     return this.operations.cleanZombies();
   }
 
   @Delete('processes/:name')
+  @Described({ summary: 'Stops a process', path: PROCESS, answer: stopped, errors: ['NOT_FOUND'], admin: true })
   async stop(@Param('name') name: string): Promise<{ ok: true; name: string }> {
     await this.operations.stop(name);
     return { ok: true, name };
   }
 
   @Post('processes/:name/move')
+  @Described({
+    summary: 'Hands a process to another node',
+    path: PROCESS,
+    body: moveBody,
+    answer: moved,
+    errors: ['NOT_FOUND', 'BAD_REQUEST'],
+    admin: true,
+  })
   @HttpCode(200)
   async move(@Param('name') name: string, @Body() body: unknown): Promise<{ ok: true; name: string; node: string }> {
     const read = moveBody.safeParse(body ?? undefined);
@@ -66,12 +82,26 @@ export class AdminController {
   }
 
   @Post('nodes/:name/cordon')
+  @Described({
+    summary: 'Places no more processes on a node',
+    path: NODE,
+    answer: cordoned,
+    errors: ['NOT_FOUND'],
+    admin: true,
+  })
   @HttpCode(200)
   cordon(@Param('name') name: string): Promise<{ ok: true; name: string; state: string }> {
     return this.#cordon(name, true);
   }
 
   @Post('nodes/:name/uncordon')
+  @Described({
+    summary: 'Places processes on it again',
+    path: NODE,
+    answer: cordoned,
+    errors: ['NOT_FOUND'],
+    admin: true,
+  })
   @HttpCode(200)
   uncordon(@Param('name') name: string): Promise<{ ok: true; name: string; state: string }> {
     return this.#cordon(name, false);

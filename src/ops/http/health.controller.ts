@@ -1,5 +1,7 @@
 import { Controller, Get, Header, Inject, Res } from '@nestjs/common';
 import type { Response } from 'express';
+import { z } from 'zod';
+import { Described } from '../../http/described.js';
 import { Metrics } from '../metrics.js';
 import { Readiness } from '../readiness.js';
 
@@ -13,12 +15,18 @@ export class HealthController {
 
   /** Answers as long as the event loop turns: what is wrong with others is no reason to kill this process. */
   @Get('health/live')
+  @Described({ summary: 'Whether the process turns', answer: z.object({ ok: z.literal(true) }) })
   @Header('Cache-Control', 'no-store')
   live(): { ok: true } {
     return { ok: true };
   }
 
   @Get('health/ready')
+  @Described({
+    summary: 'Whether viewers may be sent here',
+    answer: z.object({ ok: z.literal(true) }),
+    others: { 503: '`{ ok: false, reasons }`: not ready yet, draining, or something that it needs does not answer.' },
+  })
   async ready(@Res() response: Response): Promise<void> {
     const reasons = await this.readiness.reasons();
     response.setHeader('Cache-Control', 'no-store');
@@ -27,6 +35,7 @@ export class HealthController {
   }
 
   @Get('metrics')
+  @Described({ summary: "This node's figures, for Prometheus", answer: { contentType: 'text/plain' } })
   async scrape(@Res() response: Response): Promise<void> {
     const text = await this.metrics.text();
     response.setHeader('Cache-Control', 'no-store');
