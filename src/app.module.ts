@@ -7,6 +7,7 @@ import { clusterSecret } from './cluster/cluster.js';
 import { ClusterModule } from './cluster/cluster.module.js';
 import type { Config } from './config.js';
 import { DatabaseModule } from './database/database.module.js';
+import { DiscoveryModule } from './discovery/discovery.module.js';
 import type { Logger } from './kernel/log.js';
 import type { ClusterPorts } from './kernel/ports/cluster.js';
 import { HttpModule } from './http/http.module.js';
@@ -47,7 +48,8 @@ export class AppModule {
         NodeModule.with(options),
         DatabaseModule, //  Postgres: given, or embedded with the demo's data
         ClusterModule, //   the kernel of named processes, on Redis or in memory
-        TopicsModule, //    .sql files, watched
+        DiscoveryModule, // what decorators say: @Topic, @ProcessKind
+        TopicsModule, //    .sql files, watched, and topics in code
         AccessModule.forRoot({ inject: [CONFIG, CLUSTER_PORTS], useFactory: accessSettings }),
         SocketsModule, //   what all connections have: a name, limits, mail
         HttpModule, //      what HTTP answers, described at /api

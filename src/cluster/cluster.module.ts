@@ -1,12 +1,15 @@
-import { Global, Module } from '@nestjs/common';
+import { Global, Inject, Module, type OnModuleInit } from '@nestjs/common';
 import type { Config } from '../config.js';
+import { Decorated } from '../discovery/discovery.module.js';
+import type { ProcessKind } from '../kernel/kind.js';
 import { Kernel } from '../kernel/kernel.js';
 import type { Logger } from '../kernel/log.js';
 import type { ClusterPorts } from '../kernel/ports/cluster.js';
 import { CLUSTER_PORTS, CONFIG, FRAMES, LOG, VERSION } from '../node.tokens.js';
 import { openCluster, openFrames } from './cluster.js';
+import { PROCESS_KIND } from './process-kind.decorator.js';
 
-/** The kernel and what it stands on. `NodeLifecycle` starts and drains it. */
+/** The kernel, what it stands on, and the kinds of process that providers declare. `NodeLifecycle` starts and drains it. */
 @Global()
 @Module({
   providers: [
@@ -32,4 +35,14 @@ import { openCluster, openFrames } from './cluster.js';
   ],
   exports: [CLUSTER_PORTS, FRAMES, Kernel],
 })
-export class ClusterModule {}
+export class ClusterModule implements OnModuleInit {
+  constructor(
+    @Inject(Kernel) private readonly kernel: Kernel,
+    @Inject(Decorated) private readonly decorated: Decorated,
+  ) {}
+
+  onModuleInit(): void {
+    for (const { instance } of this.decorated.providers<true>(PROCESS_KIND))
+      this.kernel.define(instance as ProcessKind);
+  }
+}

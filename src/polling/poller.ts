@@ -178,7 +178,7 @@ export class Poller implements Running<PollerMessage, Watched> {
   /** While the database is away: asks whether it is back, and if so polls everything at once, not at the next due time. */
   async #tryAgain(): Promise<void> {
     try {
-      await this.parts.source.ping(this.parts.settings.beatMs);
+      await this.parts.source.ping(this.parts.settings.beatMs, this.#topic);
     } catch {
       return;
     }

@@ -9,7 +9,9 @@ import { TopicCatalogue } from '../topics/catalogue.js';
 import type { FrameStore } from './frames/frames.js';
 import { pollerKind, type TopicSource } from './poller-kind.js';
 import type { Source } from './source.js';
+import { CodeSource } from './sources/code.js';
 import { createPostgresSource } from './sources/postgres.js';
+import { RoutedSource } from './sources/routed.js';
 
 /** How often a poller shows a sign of life and reads its demand again. */
 export const BEAT_MS = 1_000;
@@ -23,7 +25,10 @@ const CHANNELS_PER_SLOT = 250;
       provide: SOURCE,
       inject: [DATABASE, CONFIG, LOG],
       useFactory: (database: Database, config: Config, log: Logger) =>
-        createPostgresSource({ connectionString: database.url, node: config.nodeName, log }),
+        new RoutedSource(
+          createPostgresSource({ connectionString: database.url, node: config.nodeName, log }),
+          new CodeSource(log),
+        ),
     },
   ],
   exports: [SOURCE],

@@ -41,7 +41,10 @@ export interface Source {
    * soon as it is known: a slow channel then keeps nobody else's rows waiting.
    */
   ask(topic: Topic, asks: readonly Ask[], options: AskOptions): Promise<Answer[]>;
-  /** Resolves when the source answers; rejects with a coded error when it does not within `timeoutMs`. */
-  ping(timeoutMs: number): Promise<void>;
+  /**
+   * Resolves when the source answers; rejects with a coded error when it does not within `timeoutMs`. With a topic: whether what
+   * that one needs answers.
+   */
+  ping(timeoutMs: number, topic?: Topic): Promise<void>;
   close(): Promise<void>;
 }

@@ -40,11 +40,13 @@ interface Entry {
  * Events of the file system only say when to look, never what happened: each look lists the whole folder and compares
  * it with what was read before, one look at a time. So lost, doubled or misordered events cost nothing but a look.
  *
- * File names map one to one to topic names (segments have no dots), so two files never claim one topic.
+ * File names map one to one to topic names (segments have no dots), so two files never claim one topic. Topics that are
+ * written in code (`define`) stand beside them; a file of the same name is a fault, and waits until the name is free.
  */
 export class TopicCatalogue extends EventEmitter<CatalogueEvents> {
   private readonly entries = new Map<string, Entry>();
   private readonly topics = new Map<string, Topic>();
+  private readonly coded = new Map<string, Topic>();
   private watcher: FSWatcher | undefined;
   private settling: NodeJS.Timeout | undefined;
   /** The end of the chain of looks; it never rejects. */
@@ -82,24 +84,45 @@ export class TopicCatalogue extends EventEmitter<CatalogueEvents> {
    * @throws PollcastError `UNKNOWN_TOPIC` that names the nearest one
    */
   get(name: string): Topic {
-    const topic = this.topics.get(name);
+    const topic = this.find(name);
     if (topic) return topic;
     const shown = name.length > 100 ? `${name.slice(0, 100)}…` : name;
-    throw new PollcastError('UNKNOWN_TOPIC', `there is no topic \`${shown}\`${didYouMean(name, this.topics.keys())}`);
+    const known = this.list().map((one) => one.name);
+    throw new PollcastError('UNKNOWN_TOPIC', `there is no topic \`${shown}\`${didYouMean(name, known)}`);
   }
 
   find(name: string): Topic | undefined {
-    return this.topics.get(name);
+    return this.coded.get(name) ?? this.topics.get(name);
   }
 
   /** All topics in force, by name. */
   list(): Topic[] {
-    return [...this.topics.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+    const all = new Map([...this.topics, ...this.coded]);
+    return [...all.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
   /** All present faults, by file and line. */
   faults(): TopicFault[] {
-    return [...this.entries.keys()].sort().flatMap((file) => this.entries.get(file)?.faults ?? []);
+    return [...this.entries.keys()].sort().flatMap((file) => this.faultsOf(file));
+  }
+
+  /**
+   * Puts a topic that is written in code in force.
+   *
+   * @throws PollcastError `CONFLICT` when there is one of that name already
+   */
+  define(topic: Topic): void {
+    const known = this.coded.get(topic.name);
+    if (known) {
+      throw new PollcastError(
+        'CONFLICT',
+        `two topics in code are named ${topic.name}: ${known.file} and ${topic.file}`,
+      );
+    }
+    const previous = this.topics.get(topic.name);
+    this.coded.set(topic.name, topic);
+    if (previous) this.tell('faults', previous.file, this.faultsOf(previous.file));
+    this.tell('changed', topic, previous);
   }
 
   /** Looks now; resolves when what lies in the folder is in force. */
@@ -165,18 +188,31 @@ export class TopicCatalogue extends EventEmitter<CatalogueEvents> {
 
   private accept(file: string, entry: Entry): void {
     const before = this.entries.get(file);
+    const faultsBefore = this.faultsOf(file);
     this.entries.set(file, entry);
     if (entry.topic) this.topics.set(entry.topic.name, entry.topic);
-    if (!sameFaults(before?.faults ?? [], entry.faults)) this.tell('faults', file, entry.faults);
-    if (entry.topic && entry.topic !== before?.topic) this.tell('changed', entry.topic, before?.topic);
+    const faults = this.faultsOf(file);
+    if (!sameFaults(faultsBefore, faults)) this.tell('faults', file, faults);
+    if (!entry.topic || entry.topic === before?.topic || this.coded.has(entry.topic.name)) return;
+    this.tell('changed', entry.topic, before?.topic);
+  }
+
+  private faultsOf(file: string): readonly TopicFault[] {
+    const { topic, faults } = this.entries.get(file) ?? { faults: [] };
+    const coded = topic && this.coded.get(topic.name);
+    if (!coded) return faults;
+    const message = `the topic ${coded.name} is written in code (${coded.file}): rename this file`;
+    return [...faults, { file, line: 1, severity: 'error', message }];
   }
 
   private forget(file: string): void {
     const before = this.entries.get(file);
+    const faulty = this.faultsOf(file).length > 0;
     this.entries.delete(file);
-    if (before && before.faults.length > 0) this.tell('faults', file, []);
+    if (faulty) this.tell('faults', file, []);
     if (!before?.topic) return;
     this.topics.delete(before.topic.name);
+    if (this.coded.has(before.topic.name)) return;
     this.tell('removed', before.topic.name, before.topic);
   }
 

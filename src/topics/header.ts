@@ -62,11 +62,26 @@ export function readHeader(file: string): ReadHeader {
   if (block.unterminated) reader.fault(null, 'the leading comment has no end: expected `*/`');
   const read = block.unterminated ? undefined : readFields(reader);
   const fields = read ?? new Map<Field, Node | null>();
+  const changedNode = fields.get('changed') ?? null;
+  const header = interpret(reader, fields);
+  reader.mark('changed', changedNode);
+  const aligned = header.changed === undefined ? [] : align(header.changed, reader.yaml, reader.at(changedNode));
+  return {
+    header,
+    faults: reader.faults,
+    bodyStart: block.bodyStart,
+    readable: read !== undefined,
+    offsets: reader.offsets,
+    changedOffset: (offset) => block.start + (aligned[Math.min(offset, aligned.length - 1)] ?? reader.at(changedNode)),
+  };
+}
+
+/** The header's values, from its fields. Faults go to the reader. */
+function interpret(reader: HeaderReader, fields: ReadonlyMap<Field, Node | null>): Header {
   const get = <T>(field: Field, read: (node: Node | null) => T | undefined): T | undefined => {
     const node = fields.get(field);
     return node === undefined ? undefined : read(node);
   };
-  const changedNode = fields.get('changed') ?? null;
   const header: Header = {
     title: get('title', (node) => reader.text('title', node)),
     intervalMs: get('interval', (node) => reader.duration('interval', node, BOUNDS.interval)) ?? 1_000,
@@ -95,16 +110,17 @@ export function readHeader(file: string): ReadHeader {
       'warning',
     );
   }
-  reader.mark('changed', changedNode);
-  const aligned = header.changed === undefined ? [] : align(header.changed, reader.yaml, reader.at(changedNode));
-  return {
-    header,
-    faults: reader.faults,
-    bodyStart: block.bodyStart,
-    readable: read !== undefined,
-    offsets: reader.offsets,
-    changedOffset: (offset) => block.start + (aligned[Math.min(offset, aligned.length - 1)] ?? reader.at(changedNode)),
-  };
+  return header;
+}
+
+/**
+ * What a topic that is written in code says about itself: the same fields with the same checks, as YAML.
+ * Offsets of faults count from the start of that text.
+ */
+export function readOptions(yaml: string): { readonly header: Header; readonly faults: readonly HeaderFault[] } {
+  const reader = new HeaderReader(yaml, 0);
+  const header = interpret(reader, readFields(reader) ?? new Map<Field, Node | null>());
+  return { header, faults: reader.faults };
 }
 
 /** Undefined when there is no telling what the fields are. */

@@ -30,9 +30,13 @@ export interface TopicOrigin {
 
 /** `sales/by_region.sql` → `sales.by_region`; undefined when a segment has other characters than a–z, 0–9 and `_`. */
 export function topicName(file: string): string | undefined {
-  const segments = file.replace(/\.sql$/, '').split('/');
-  const name = segments.join('.');
-  return segments.every((segment) => /^[a-z0-9_]+$/.test(segment)) && name.length <= 120 ? name : undefined;
+  const path = file.replace(/\.sql$/, '');
+  const name = path.replaceAll('/', '.');
+  return !path.includes('.') && isTopicName(name) ? name : undefined;
+}
+
+export function isTopicName(name: string): boolean {
+  return name.length <= 120 && name.split('.').every((segment) => /^[a-z0-9_]+$/.test(segment));
 }
 
 /** Reads one topic file and collects all its faults. `file` is its path relative to TOPICS_DIR, with `/`. */

@@ -25,10 +25,24 @@ export interface Statement {
   readonly params: readonly string[];
 }
 
+/** One row of a topic that is written in code: a plain object of JSON values; a Date becomes ISO 8601. */
+export type CodeRow = object;
+
+export interface ReadCall {
+  /** Fires when the topic's time-out is over or the answer is not wanted any more. */
+  readonly signal: AbortSignal;
+}
+
+/** What gives the rows of a topic that is written in code. */
+export type ReadRows = (
+  values: Readonly<Record<string, ParamValue>>,
+  call: ReadCall,
+) => Iterable<CodeRow> | AsyncIterable<CodeRow> | Promise<Iterable<CodeRow> | AsyncIterable<CodeRow>>;
+
 export interface Topic {
   readonly name: string;
   readonly title: string;
-  /** Path of the file, relative to TOPICS_DIR. */
+  /** Path of the file, relative to TOPICS_DIR; of a topic in code: where it is written, as `Weather.now`. */
   readonly file: string;
   /** Hash of the file's text: a topic with another one is another version of it. */
   readonly version: string;
@@ -47,6 +61,8 @@ export interface Topic {
   readonly select: Statement;
   /** The SELECT as written, without the header: what a person reads. */
   readonly sql: string;
+  /** There when the topic is written in code: its rows come from here, and `select` and `sql` are empty. */
+  readonly read?: ReadRows;
 }
 
 /** One fault of a topic file. Lines and columns count from 1. */

@@ -1,9 +1,14 @@
-import { Global, Module } from '@nestjs/common';
+import { Global, Inject, Module, type OnModuleInit } from '@nestjs/common';
 import type { Config } from '../config.js';
+import { Decorated } from '../discovery/discovery.module.js';
 import type { Logger } from '../kernel/log.js';
 import { CONFIG, LOG } from '../node.tokens.js';
 import { TopicCatalogue } from './catalogue.js';
+import { codeTopic } from './code-topic.js';
+import { TOPIC, type DeclaredTopic } from './topic.decorator.js';
+import type { ReadRows } from './topic.js';
 
+/** The topics of the folder, and those that providers declare with `@Topic()`. */
 @Global()
 @Module({
   providers: [
@@ -28,4 +33,17 @@ import { TopicCatalogue } from './catalogue.js';
   ],
   exports: [TopicCatalogue],
 })
-export class TopicsModule {}
+export class TopicsModule implements OnModuleInit {
+  constructor(
+    @Inject(TopicCatalogue) private readonly catalogue: TopicCatalogue,
+    @Inject(Decorated) private readonly decorated: Decorated,
+  ) {}
+
+  /** Before the kernel starts: no poller finds its topic missing. */
+  onModuleInit(): void {
+    for (const { instance, method, where, given } of this.decorated.methods<DeclaredTopic>(TOPIC)) {
+      const read: ReadRows = (...args) => (instance[method] as ReadRows).apply(instance, args);
+      this.catalogue.define(codeTopic(given.name, given.options, read, where));
+    }
+  }
+}

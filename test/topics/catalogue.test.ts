@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { codeTopic } from '../../src/topics/code-topic.js';
 import { TopicCatalogue, type CatalogueOptions } from '../../src/topics/catalogue.js';
 import { eventually } from '../support/eventually.js';
 
@@ -223,5 +224,42 @@ describe('while it runs, a catalogue', () => {
     await write('a.sql', one('z'));
     await catalogue.reload();
     expect(told).toHaveLength(before);
+  });
+});
+
+describe('topics in code', () => {
+  test('stand beside those in files, and are told of as new', async () => {
+    await write('top.sql', one('Top'));
+    const { catalogue, told } = await catalogueOf({ watch: false });
+    catalogue.define(codeTopic('ops.clock', { title: 'Clock' }, () => []));
+    expect(catalogue.list().map(({ name }) => name)).toEqual(['ops.clock', 'top']);
+    expect(catalogue.get('ops.clock').read).toBeDefined();
+    expect(() => catalogue.get('ops.clok')).toThrow('did you mean `ops.clock`');
+    expect(told).toEqual(['changed ops.clock: new → Clock']);
+    expect(() => catalogue.define(codeTopic('ops.clock', {}, () => []))).toThrow('two topics in code');
+  });
+
+  test('go before a file of the same name, which is a fault', async () => {
+    await write('ops/clock.sql', one('File'));
+    const { catalogue, told } = await catalogueOf({ watch: false });
+    catalogue.define(codeTopic('ops.clock', { title: 'Code' }, () => [], 'Clock.now'));
+    expect(catalogue.get('ops.clock').title).toBe('Code');
+    expect(catalogue.list()).toHaveLength(1);
+    expect(catalogue.faults()).toEqual([
+      {
+        file: 'ops/clock.sql',
+        line: 1,
+        severity: 'error',
+        message: 'the topic ops.clock is written in code (Clock.now): rename this file',
+      },
+    ]);
+    await write('ops/clock.sql', one('Other'));
+    await catalogue.reload();
+    expect(catalogue.get('ops.clock').title).toBe('Code');
+    await rm(join(dir, 'ops/clock.sql'));
+    await catalogue.reload();
+    expect(catalogue.faults()).toEqual([]);
+    expect(catalogue.get('ops.clock').title).toBe('Code');
+    expect(told).toEqual(['faults ops/clock.sql: 1', 'changed ops.clock: File → Code', 'faults ops/clock.sql: 0']);
   });
 });

@@ -5,6 +5,7 @@ import type { Answer, Ask, AskOptions, Source } from '../source.js';
 import { Connections, NotAsked, type Transaction } from './connections.js';
 import { classify, sqlstateOf, tell, type Fault } from './faults.js';
 import { changedForms, selectForms } from './forms.js';
+import { MAX_BYTES, tooMuch } from './limits.js';
 import { diagnose } from './multiplex.js';
 import { Part } from './part.js';
 import { sweep, type Diagnosis, type FormName, type Ran, type Verdict } from './sweep.js';
@@ -68,7 +69,7 @@ class Postgres implements PostgresSource {
 
   constructor(private readonly options: PostgresSourceOptions) {
     const maxConnections = options.maxConnections ?? 6;
-    this.#maxBytes = options.maxBytes ?? 8 * 1024 * 1024;
+    this.#maxBytes = options.maxBytes ?? MAX_BYTES;
     this.#lanes = Math.max(1, Math.min(MAX_LANES, maxConnections - 1));
     this.#connections = new Connections({
       connectionString: options.connectionString,
@@ -161,16 +162,10 @@ class Postgres implements PostgresSource {
           : { kind: 'failed', ...tell(verdict.fault, topic.timeoutMs) };
       case 'row': {
         const { seen, count, rows } = verdict.row;
-        if (seen === null) return { kind: 'failed', code: 'TOO_MANY_ROWS', message: this.#tooMuch(topic, count) };
+        if (seen === null) return tooMuch(topic, count, this.#maxBytes);
         return { kind: 'rows', rows: `[${rows}]`, count, hash: seen, ...withMark };
       }
     }
-  }
-
-  #tooMuch(topic: Topic, count: number): string {
-    return count > topic.maxRows
-      ? `The result has more than ${topic.maxRows} rows (max_rows); narrow the parameters or add a LIMIT.`
-      : `The result's ${count} rows are larger than ${this.#maxBytes} bytes; narrow the parameters or select fewer columns.`;
   }
 
   async #sweep(
