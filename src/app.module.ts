@@ -16,6 +16,7 @@ import { CLUSTER_PORTS, CONFIG, LOG, VERSION } from './node.tokens.js';
 import { OpsModule } from './ops/ops.module.js';
 import { PollingModule } from './polling/polling.module.js';
 import { SocketsModule } from './sockets/sockets.module.js';
+import { StorageModule } from './storage/storage.module.js';
 import { TopicsModule } from './topics/topics.module.js';
 
 export interface NodeOptions {
@@ -47,6 +48,7 @@ export class AppModule {
       imports: [
         NodeModule.with(options),
         DatabaseModule, //  Postgres: given, or embedded with the demo's data
+        StorageModule, //   files that any node can serve
         ClusterModule, //   the kernel of named processes, on Redis or in memory
         DiscoveryModule, // what decorators say: @Topic, @ProcessKind
         TopicsModule, //    .sql files, watched, and topics in code

@@ -4,10 +4,8 @@ import { z } from 'zod';
 import { isLoopbackHost, TrustedProxies } from './access/address.js';
 import { canonicalOrigin } from './access/origin.js';
 import { PollcastError } from './errors.js';
+import type { StorageLocation } from './storage/open.js';
 import { durationRange, tryDuration } from './topics/duration.js';
-
-/** Where exports and recordings lie. */
-export type Storage = { readonly kind: 'file'; readonly path: string } | { readonly kind: 's3'; readonly url: string };
 
 export type AuthConfig =
   | { readonly mode: 'none' }
@@ -42,7 +40,8 @@ export interface Config {
   readonly corsOrigins: readonly string[];
   /** Proxies whose `X-Forwarded-*` headers are believed. */
   readonly trustedProxies: readonly string[];
-  readonly storage: Storage;
+  /** Where exports and recordings lie. */
+  readonly storage: StorageLocation;
   readonly onRedisLoss: 'local' | 'pause';
   readonly exports: { readonly ttlMs: number; readonly maxRows: number; readonly timeoutMs: number };
   readonly roomKeepMs: number;
@@ -168,7 +167,7 @@ const proxy: Form<string> = {
 
 const redis = url(['redis:', 'rediss:'], 'redis://HOST:PORT');
 
-const storage: Form<Storage> = {
+const storage: Form<StorageLocation> = {
   expected: 'file:PATH or s3://BUCKET/PREFIX',
   read: (given) => {
     const path = /^file:(?:\/\/(?=\/))?(.+)$/.exec(given)?.[1];

@@ -10,3 +10,5 @@ export const FRAMES = Symbol('frames');
 export const DATABASE = Symbol('database');
 /** `Source`: what asks it. */
 export const SOURCE = Symbol('source');
+/** `Storage`: files of all features. */
+export const STORAGE = Symbol('storage');
