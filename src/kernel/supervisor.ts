@@ -31,8 +31,8 @@ export class Supervisor {
   readonly #owned = new Map<string, OwnedProcess>();
   readonly #starting = new Map<string, Promise<StartResult>>();
   /**
-   * What ran here and was lost, until it is seen again in the store: when the store has lost its data, the leases go
-   * with it, and nobody else knows what there was.
+   * What ran here and was lost, or is on its way to another node, until it is seen again in the store: when the store has
+   * lost its data, the leases go with it, and nobody else knows what there was.
    */
   readonly #lost = new Map<string, ProcessSpec>();
   readonly #host: ProcessHost;
@@ -57,7 +57,7 @@ export class Supervisor {
       random,
       onGone: (process, reason) => {
         if (this.#owned.get(process.name) === process) this.#owned.delete(process.name);
-        if (reason === 'lease-lost') this.#lost.set(process.name, process.record);
+        if (reason === 'lease-lost' || reason === 'handover') this.#lost.set(process.name, process.record);
       },
     };
   }
@@ -212,6 +212,7 @@ export class Supervisor {
         continue;
       }
       this.keeper.forget(lease);
+      this.#lost.delete(name);
       this.events.emit('process:handed-over', { name, kind, to });
       return to;
     }

@@ -1,8 +1,8 @@
 /**
  * More runs than a test suite has time for, or one again:
  *
- *     node --import ./test/support/ts-loader.mjs test/kernel/simulation/run.ts --runs 2000 --seed 1
- *     … --seed -1707903626 --path 54:0:3
+ *     npm run sim -- --runs 2000 --seed 1
+ *     npm run sim -- --seed -1707903626 --path 54:0:3
  */
 import { parseArgs } from 'node:util';
 import fc from 'fast-check';
