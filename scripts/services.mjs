@@ -56,6 +56,14 @@ const CATALOGUE = {
     accept: async (bin, env) => major(await firstLine(bin, ['-V'], env), /Spin Version (\d+)/) >= 6,
     wanted: 'Spin 6 or newer (the model checker)',
   },
+  faketime: {
+    variable: 'POLLCAST_TEST_FAKETIME_BIN',
+    names: ['faketime'],
+    packages: [['faketime']],
+    /** What is used is the library that comes with it: see test/support/faketime.ts. */
+    accept: async (bin, env) => /faketime/i.test(await firstLine(bin, ['--version'], env)),
+    wanted: 'faketime (a library that steps the clock of one program)',
+  },
   gcc: {
     variable: 'POLLCAST_GCC_BIN',
     names: ['gcc'],
