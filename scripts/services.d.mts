@@ -1,4 +1,4 @@
-export type ServiceName = 'redis' | 'nginx' | 'chromium' | 'spin' | 'gcc';
+export type ServiceName = 'redis' | 'nginx' | 'chromium' | 'spin' | 'gcc' | 'faketime';
 
 export interface Service {
   /** full path of the program */

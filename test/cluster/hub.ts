@@ -85,10 +85,12 @@ export function others(nodes: readonly TestNode[], name: string): TestNode[] {
   return nodes.filter((node) => node.name !== name && node.alive());
 }
 
-/** What a node has written that should not be there, whatever happens around it: errors, and what is no line of its log. */
+/** What a node has written that should not be there, whatever happens around it. */
 export function complaints(node: TestNode): string[] {
-  return node.logs.filter((line) => {
-    if (!line.startsWith('{')) return true;
-    return (JSON.parse(line) as { level: number }).level >= 50;
-  });
+  return complaintsIn(node.logs);
+}
+
+/** Errors, and what is no line of a log. */
+export function complaintsIn(lines: readonly string[]): string[] {
+  return lines.filter((line) => !line.startsWith('{') || (JSON.parse(line) as { level: number }).level >= 50);
 }
