@@ -3,6 +3,7 @@ import { didYouMean } from './nearest.js';
 import { scanPlaceholders, type ScannedSql } from './placeholders.js';
 import { deniedFunction } from './policy.js';
 import { Offsets } from './position.js';
+import { sharingHazard } from './sharing.js';
 import { elementType } from './values.js';
 import type { ParamSpec, ParamType, ScalarType, Statement } from './topic.js';
 
@@ -98,7 +99,8 @@ export function prepareSql(source: string, params: readonly ParamSpec[] | undefi
   const typed = new Rewrite(source, scanned, (name) => `($${numbers.get(name)}::${pgType(specs.get(name)!.type)})`);
   const again = parseOne(typed, names, scanned);
   if (again.problems.length > 0) return { problems: again.problems, used };
-  const statement = { text: typed.text, params: names };
+  const alone = names.length > 0 ? sharingHazard(parsed.select) : undefined;
+  const statement = { text: typed.text, params: names, ...(alone === undefined ? {} : { alone }) };
   return {
     prepared: {
       statement,

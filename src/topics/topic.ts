@@ -23,6 +23,8 @@ export interface ParamSpec {
 export interface Statement {
   readonly text: string;
   readonly params: readonly string[];
+  /** Why each channel has to be asked with a statement of its own; absent when they may share one. */
+  readonly alone?: string;
 }
 
 /** One row of a topic that is written in code: a plain object of JSON values; a Date becomes ISO 8601. */

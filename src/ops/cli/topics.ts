@@ -2,8 +2,9 @@ import pg from 'pg';
 import type { Config } from '../../config.js';
 import { prepareDemo } from '../../demo/demo.js';
 import { startEmbeddedPostgres } from '../../embedded/postgres.js';
+import { canMultiplex } from '../../polling/sources/multiplex.js';
 import { TopicCatalogue } from '../../topics/catalogue.js';
-import { checkTopics } from '../../topics/check.js';
+import { checkTopics, DATABASE } from '../../topics/check.js';
 import { formatDuration } from '../../topics/duration.js';
 import type { Topic, TopicFault } from '../../topics/topic.js';
 import { table, type Paint } from './terminal.js';
@@ -71,10 +72,30 @@ async function checkWith(dir: string, connectionString: string): Promise<TopicFa
   // A broken connection also fails what was asked over it.
   pool.on('error', () => undefined);
   try {
-    return await checkTopics(dir, pool);
+    const faults = await checkTopics(dir, pool);
+    return [...faults, ...(await checkSharing(dir, pool, faults))];
   } finally {
     await pool.end();
   }
+}
+
+/** A warning for each sound topic whose channels cannot share a statement. */
+async function checkSharing(dir: string, pool: pg.Pool, faults: readonly TopicFault[]): Promise<TopicFault[]> {
+  const bad = new Set(faults.filter(({ severity }) => severity === 'error').map(({ file }) => file));
+  if (bad.has(DATABASE)) return [];
+  const catalogue = await TopicCatalogue.open(dir, { watch: false });
+  const warnings: TopicFault[] = [];
+  try {
+    for (const topic of catalogue.list().filter(({ file }) => !bad.has(file))) {
+      const sharing = await canMultiplex(topic, pool);
+      if (sharing.multiplexed) continue;
+      const message = `its channels cannot share a statement, so each is asked with one of its own, which is dearer: ${sharing.reason}`;
+      warnings.push({ file: topic.file, line: 1, severity: 'warning', message });
+    }
+  } finally {
+    await catalogue.close();
+  }
+  return warnings;
 }
 
 export function faultLine({ file, line, column, severity, message }: TopicFault, paint: Paint): string {

@@ -21,6 +21,8 @@ export interface Forms {
   readonly one: Form;
   /** The parameters that the statement uses, in the order in which they are bound. */
   readonly params: readonly ParamSpec[];
+  /** Why the form for many must not be used, if so. */
+  readonly alone: string | undefined;
 }
 
 export interface Form {
@@ -92,7 +94,7 @@ function formsOf(
     `) r WHERE (r.seen = $${params.length + 1}::${seenType}) IS NOT TRUE`,
   ].join('\n');
 
-  return { many: named(many), one: named(one), params };
+  return { many: named(many), one: named(one), params, alone: statement.alone };
 }
 
 /** The batch as rows of (p1, p2, …, seen, n). Array parameters come as text, see `bindMany`: cast once per channel. */

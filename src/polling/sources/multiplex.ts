@@ -9,7 +9,7 @@ import { bindMany, bindOne, type Item } from './values.js';
 
 export type Multiplexing =
   | { readonly multiplexed: true }
-  /** `reason` is Postgres's own sentence: for whoever writes the topic, not for viewers. */
+  /** `reason`, often Postgres's own sentence, is for whoever writes the topic, not for viewers. */
   | { readonly multiplexed: false; readonly reason: string };
 
 /** Anything that plans statements in a transaction that is rolled back. */
@@ -20,11 +20,14 @@ export type Planner = (step: Step) => Promise<Pick<Outcome, 'error'>>;
  *
  * Parameters become columns of an enclosing query there, which changes the meaning of two things only, and Postgres
  * refuses both: an aggregate (or `GROUPING`) of nothing but parameters would aggregate over the batch, and a FULL JOIN on
- * nothing but parameters cannot be planned before they are known.
+ * nothing but parameters cannot be planned before they are known. A third Postgres plans and then gets wrong: see
+ * `sharingHazard`.
  *
  * Rejects with pg's error when the database does not answer.
  */
 export async function canMultiplex(topic: Topic, pool: Pool): Promise<Multiplexing> {
+  const alone = topic.select.alone ?? topic.changed?.alone;
+  if (alone !== undefined) return { multiplexed: false, reason: alone };
   const client = await pool.connect();
   let failed = false;
   const plan: Planner = async (step) => {

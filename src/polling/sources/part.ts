@@ -24,8 +24,8 @@ const REMEASURE = 64;
 /** What is remembered of one part (its SELECT, or its `changed:`) of one version of a topic. */
 export class Part {
   readonly sizes: Readonly<Record<FormName, BatchSize>>;
-  /** Postgres refuses to plan the form for many. */
-  oneByOne = false;
+  /** Postgres refuses to plan the form for many, or would answer it wrongly. */
+  oneByOne: boolean;
   readonly #suspects = new Set<string>();
   #choices = 0;
 
@@ -33,6 +33,7 @@ export class Part {
     readonly forms: Forms,
     { targetMs, maxBatch }: PartOptions,
   ) {
+    this.oneByOne = forms.alone !== undefined;
     this.sizes = {
       many: new BatchSize({ targetMs, max: maxBatch, targetBytes: TARGET_BYTES }),
       one: new BatchSize({ targetMs, max: Math.min(maxBatch, MAX_ONES), targetBytes: TARGET_BYTES }),

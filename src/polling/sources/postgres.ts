@@ -148,6 +148,7 @@ class Postgres implements PostgresSource {
       ...(changed === undefined ? {} : { changed: new Part(changed, options) }),
     };
     this.#states.set(topic, state);
+    if (state.select.oneByOne || state.changed?.oneByOne === true) this.#tellOneByOne(topic);
     return state;
   }
 
@@ -240,9 +241,13 @@ class Postgres implements PostgresSource {
     });
     if (found === 'one only' && !part.oneByOne) {
       part.oneByOne = true;
-      this.options.log.warn({ topic: topic.name }, 'channels of this topic cannot share a statement: one query each');
+      this.#tellOneByOne(topic);
     }
     return found;
+  }
+
+  #tellOneByOne({ name }: Topic): void {
+    this.options.log.warn({ topic: name }, 'channels of this topic cannot share a statement: one query each');
   }
 
   /** One line per kind of fault and sweep, however many channels have it; one line per outage. */

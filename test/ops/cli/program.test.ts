@@ -326,6 +326,15 @@ describe('topics', () => {
     );
   });
 
+  it('are told apart whose channels cannot share a statement', async () => {
+    const header = 'params:\n  n: { type: int }\n';
+    await writeFile(join(dir, 'alone.sql'), `/*\n${header}*/\nSELECT max(:n)::int AS m FROM pg_class\n`);
+    await writeFile(join(dir, 'shared.sql'), `/*\n${header}*/\nSELECT 1 AS one WHERE :n = 1\n`);
+    const { out } = await cli('topics check', { TOPICS_DIR: dir, DATABASE_URL: database.url });
+    expect(out).toMatch(/^alone\.sql:1: warning: its channels cannot share a statement, .*: aggregate functions/m);
+    expect(out).not.toContain('shared.sql');
+  });
+
   it('that have no folder are told so', async () => {
     const { code, error } = await cli('topics', { TOPICS_DIR: join(dir, 'nowhere') });
     expect(code).toBe(2);
