@@ -58,6 +58,8 @@ export interface Config {
   readonly logFormat?: 'pretty' | 'json';
   /** Whether the demo's schema, its data and what keeps them changing are wanted. */
   readonly demo: boolean;
+  /** Whether OpenTelemetry's variables name a collector; its packages read them, and those beside them, themselves. */
+  readonly tracing: boolean;
 }
 
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
@@ -219,6 +221,8 @@ const schema = z.object({
   LOG_LEVEL: variable(oneOf(LOG_LEVELS), 'info'),
   LOG_FORMAT: optional(oneOf(['pretty', 'json'])),
   DEMO: optional(onOff),
+  OTEL_EXPORTER_OTLP_ENDPOINT: optional(url(['http:', 'https:'], 'http://HOST:PORT of a collector')),
+  OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: optional(url(['http:', 'https:'], 'http://HOST:PORT/v1/traces of a collector')),
 });
 
 export type Variable = keyof typeof schema.shape;
@@ -321,6 +325,7 @@ function assemble(values: Values): Config {
     logLevel: values.LOG_LEVEL,
     logFormat: values.LOG_FORMAT,
     demo: values.DEMO ?? values.DATABASE_URL === undefined,
+    tracing: (values.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT ?? values.OTEL_EXPORTER_OTLP_ENDPOINT) !== undefined,
   };
 }
 

@@ -12,3 +12,5 @@ export const DATABASE = Symbol('database');
 export const SOURCE = Symbol('source');
 /** `Storage`: files of all features. */
 export const STORAGE = Symbol('storage');
+/** `Tracing`, or `null`: nobody wants traces. */
+export const TRACING = Symbol('tracing');

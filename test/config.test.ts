@@ -47,6 +47,7 @@ describe('an empty environment', () => {
       logLevel: 'info',
       logFormat: undefined,
       demo: true,
+      tracing: false,
     });
   });
 

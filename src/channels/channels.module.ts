@@ -2,8 +2,9 @@ import { Global, Module } from '@nestjs/common';
 import { Kernel } from '../kernel/kernel.js';
 import type { Logger } from '../kernel/log.js';
 import type { ClusterPorts } from '../kernel/ports/cluster.js';
-import { CLUSTER_PORTS, FRAMES, LOG } from '../node.tokens.js';
+import { CLUSTER_PORTS, FRAMES, LOG, TRACING } from '../node.tokens.js';
 import { Metrics } from '../ops/metrics.js';
+import type { Tracing } from '../ops/tracing/tracing.js';
 import type { FrameStore } from '../polling/frames/frames.js';
 import { BEAT_MS } from '../polling/polling.module.js';
 import { ChannelsGateway, CHANNELS_SETTINGS } from './channels.gateway.js';
@@ -19,9 +20,24 @@ const STALL_MS = 8_000;
   providers: [
     {
       provide: Hub,
-      inject: [Kernel, CLUSTER_PORTS, FRAMES, LOG, Metrics],
-      useFactory: (kernel: Kernel, ports: ClusterPorts, frames: FrameStore, log: Logger, metrics: Metrics) =>
-        new Hub({ kernel, bus: ports.bus, frames, settings: { beatMs: BEAT_MS }, log, metrics }),
+      inject: [Kernel, CLUSTER_PORTS, FRAMES, LOG, Metrics, TRACING],
+      useFactory: (
+        kernel: Kernel,
+        ports: ClusterPorts,
+        frames: FrameStore,
+        log: Logger,
+        metrics: Metrics,
+        tracing: Tracing | null,
+      ) =>
+        new Hub({
+          kernel,
+          bus: ports.bus,
+          frames,
+          settings: { beatMs: BEAT_MS },
+          log,
+          metrics,
+          tracer: tracing?.rounds,
+        }),
     },
     {
       provide: CHANNELS_SETTINGS,

@@ -5,8 +5,9 @@ import type { BusPort } from '../kernel/ports/bus.js';
 import { PresenceFeed } from '../presence/presence-feed.js';
 import { Presence, type Watchable } from '../presence/presence.js';
 import type { PresentUser } from '../presence/viewers.js';
-import type { Frame, FramePosition, FrameStore } from '../polling/frames/frames.js';
+import type { Frame, FramePosition, FrameStore, Round } from '../polling/frames/frames.js';
 import { pollerSpec } from '../polling/names.js';
+import type { RoundTracer } from '../polling/round-tracer.js';
 import type { Channel } from '../topics/topic.js';
 import { LocalChannel } from './local-channel.js';
 import { PollerLink, type LinkSettings } from './poller-link.js';
@@ -44,6 +45,7 @@ export interface HubParts {
     /** Frames given to viewers of this node, and the size of their rows. */
     delivered(frames: number, bytes: number): void;
   };
+  readonly tracer?: RoundTracer;
 }
 
 /**
@@ -89,7 +91,12 @@ export class Hub {
    *
    * Rejects with the reason why there are no first rows (`QUERY_FAILED`, `UNAVAILABLE` …), and leaves nothing behind.
    */
-  async watch<T>(channel: Channel, viewer: Viewer, options: WatchOptions, admit: (joined: Joined) => T): Promise<T> {
+  watch<T>(channel: Channel, viewer: Viewer, options: WatchOptions, admit: (joined: Joined) => T): Promise<T> {
+    const join = (): Promise<T> => this.#watch(channel, viewer, options, admit);
+    return this.parts.tracer?.joining(channel.topic.name, join) ?? join();
+  }
+
+  async #watch<T>(channel: Channel, viewer: Viewer, options: WatchOptions, admit: (joined: Joined) => T): Promise<T> {
     if (this.#closed) throw new PollcastError('UNAVAILABLE', 'this node is stopping; connect again');
     const local = this.#channel(channel);
     const before = this.isWatching(viewer.id, local.key);
@@ -199,12 +206,20 @@ export class Hub {
     if (known) return known;
     const { kernel, frames, settings, log } = this.parts;
     const renew = (key: string): Promise<void> => this.presence.renew(key);
-    const link = new PollerLink(spec, kernel, frames, settings, log, renew, (round) => this.#deliver(round));
+    const link = new PollerLink(spec, kernel, frames, settings, log, renew, (delivered, round) =>
+      this.#traced(spec.name, round, delivered),
+    );
     this.#links.set(spec.name, link);
     return link;
   }
 
   /** A round's frames. A viewer of several of its channels gets them in one write. */
+  #traced(poller: string, { fence, polledAt }: Round, frames: readonly (readonly [LocalChannel, Frame])[]): void {
+    const { tracer } = this.parts;
+    if (!tracer || frames.length === 0) this.#deliver(frames);
+    else tracer.delivering({ poller, fence, polledAt }, frames.length, () => this.#deliver(frames));
+  }
+
   #deliver(frames: readonly (readonly [LocalChannel, Frame])[]): void {
     const corked = frames.length > 1 ? this.#cork(frames) : [];
     try {

@@ -47,7 +47,7 @@ export class PollerLink implements ChannelLink {
     /** Says again that a channel is watched from here. */
     private readonly renew: (key: string) => Promise<void>,
     /** Gives a round's frames to their channels here. */
-    private readonly deliver: (frames: readonly (readonly [LocalChannel, Frame])[]) => void,
+    private readonly deliver: (frames: readonly (readonly [LocalChannel, Frame])[], round: Round) => void,
   ) {}
 
   get size(): number {
@@ -135,7 +135,7 @@ export class PollerLink implements ChannelLink {
       const channel = this.#channels.get(frame.channel);
       if (channel) frames.push([channel, frame]);
     }
-    this.deliver(frames);
+    this.deliver(frames, round);
     for (const status of round.statuses) this.#channels.get(status.channel)?.hearStatus(status, round.fence);
     this.#refresh();
   }

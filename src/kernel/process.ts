@@ -32,11 +32,8 @@ interface Letter {
 /** How long a stop waits for the message under way before it interrupts it. */
 const STOP_PATIENCE_MS = 2_000;
 
-/** Codes that end a call without ending the process: an answer, not a bug. */
-function isAnswer(error: unknown): boolean {
-  return error instanceof PollcastError;
-}
-
+/** A coded error ends a call without ending the process: an answer, not a bug. */
+const isAnswer = (error: unknown): boolean => error instanceof PollcastError;
 /**
  * A process that this node owns, over all its incarnations here.
  *
@@ -85,6 +82,11 @@ export class OwnedProcess {
 
   get state(): ProcessState {
     return this.#state;
+  }
+
+  /** Messages that wait for their turn. */
+  get waiting(): number {
+    return this.#queue.length;
   }
 
   /** Settles when it is over and out of its node's table; `null` while nothing has ended it. */

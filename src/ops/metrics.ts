@@ -10,6 +10,10 @@ export interface Figures {
   channels(): number;
   /** Whether the cluster answers. */
   linked(): boolean;
+  /** Ms that the lease which ends first of those on its processes has left; `null` without any. */
+  leaseLeftMs(): number | null;
+  /** Messages that wait for its processes. */
+  mailboxDepth(): number;
 }
 
 type PollOutcome = Parameters<PollerMetrics['polled']>[1];
@@ -56,6 +60,15 @@ export class Metrics implements PollerMetrics {
     registers: [this.#registry],
   });
 
+  readonly #phases = new Histogram({
+    name: 'pollcast_poll_phase_seconds',
+    help: 'How long the source takes to answer a round (ask), and the store to take what was found (publish).',
+    labelNames: ['topic', 'phase'],
+    buckets: ROUND_BUCKETS,
+    registers: [this.#registry],
+  });
+  readonly #rows = this.#counter('rows_published_total', 'Rows in published frames.', ['topic']);
+
   constructor() {
     collectDefaultMetrics({ register: this.#registry, prefix: 'pollcast_' });
   }
@@ -65,6 +78,11 @@ export class Metrics implements PollerMetrics {
     this.#gauge('processes', 'Processes that this node owns.', () => figures.processes());
     this.#gauge('viewers', 'Viewers on this node: one for each socket and channel.', () => figures.viewers());
     this.#gauge('channels', 'Channels that are watched on this node.', () => figures.channels());
+    this.#gauge('lease_left_seconds', 'Time left on the lease that ends first; NaN without processes.', () => {
+      const leftMs = figures.leaseLeftMs();
+      return leftMs === null ? NaN : leftMs / 1000;
+    });
+    this.#gauge('mailbox_depth', 'Messages that wait for processes of this node.', () => figures.mailboxDepth());
     this.#gauge('cluster_link', '1 while the cluster answers, else 0.', () => (figures.linked() ? 1 : 0));
   }
 
@@ -84,6 +102,14 @@ export class Metrics implements PollerMetrics {
 
   round(topic: string, seconds: number): void {
     this.#rounds.observe({ topic }, seconds);
+  }
+
+  phase(topic: string, phase: 'ask' | 'publish', seconds: number): void {
+    this.#phases.observe({ topic, phase }, seconds);
+  }
+
+  rows(topic: string, rows: number): void {
+    this.#rows.inc({ topic }, rows);
   }
 
   published(topic: string, frames: number, bytes: number): void {

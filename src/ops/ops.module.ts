@@ -1,11 +1,11 @@
-import { Global, Inject, Module, type OnApplicationBootstrap } from '@nestjs/common';
+import { Global, Inject, Module, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import { APP_FILTER } from '@nestjs/core';
 import { Hub } from '../channels/hub.js';
 import type { Config } from '../config.js';
 import { Kernel } from '../kernel/kernel.js';
 import type { Logger } from '../kernel/log.js';
 import type { ClusterPorts } from '../kernel/ports/cluster.js';
-import { CLUSTER_PORTS, CONFIG, FRAMES, LOG, SOURCE } from '../node.tokens.js';
+import { CLUSTER_PORTS, CONFIG, FRAMES, LOG, SOURCE, TRACING, VERSION } from '../node.tokens.js';
 import type { FrameStore } from '../polling/frames/frames.js';
 import type { Source } from '../polling/source.js';
 import { AdminController } from './http/admin.controller.js';
@@ -15,6 +15,7 @@ import { HealthController } from './http/health.controller.js';
 import { Metrics } from './metrics.js';
 import { Operations } from './operations.js';
 import { canaryCheck, clusterCheck, Readiness } from './readiness.js';
+import { startTracing, type Tracing } from './tracing/tracing.js';
 
 const PING_MS = 1_500;
 
@@ -24,6 +25,12 @@ const PING_MS = 1_500;
   controllers: [HealthController, AdminController],
   providers: [
     { provide: Metrics, useFactory: () => new Metrics() },
+    {
+      provide: TRACING,
+      inject: [CONFIG, VERSION, LOG],
+      useFactory: (config: Config, version: string, log: Logger) =>
+        config.tracing ? startTracing(config.nodeName, version, log) : null,
+    },
     {
       provide: Readiness,
       inject: [CLUSTER_PORTS, SOURCE, Kernel, LOG],
@@ -48,13 +55,15 @@ const PING_MS = 1_500;
     AdminGuard,
     { provide: APP_FILTER, useClass: ErrorFilter },
   ],
-  exports: [Metrics, Readiness, Operations],
+  exports: [Metrics, Readiness, Operations, TRACING],
 })
-export class OpsModule implements OnApplicationBootstrap {
+export class OpsModule implements OnApplicationBootstrap, OnApplicationShutdown {
   constructor(
     @Inject(Metrics) private readonly metrics: Metrics,
     @Inject(Kernel) private readonly kernel: Kernel,
     @Inject(Hub) private readonly hub: Hub,
+    @Inject(TRACING) private readonly tracing: Tracing | null,
+    @Inject(LOG) private readonly log: Logger,
   ) {}
 
   onApplicationBootstrap(): void {
@@ -65,6 +74,18 @@ export class OpsModule implements OnApplicationBootstrap {
       viewers: () => hub.viewers,
       channels: () => hub.channelCount,
       linked: () => kernel.up,
+      leaseLeftMs: () => {
+        const owned = kernel.owned();
+        return owned.length === 0 ? null : Math.min(...owned.map(({ lease }) => lease.leftMs()));
+      },
+      mailboxDepth: () => kernel.owned().reduce((sum, { waiting }) => sum + waiting, 0),
     });
+  }
+
+  /** What the last rounds were is sent, unless the collector is away: no reason to stop out of order. */
+  async onApplicationShutdown(): Promise<void> {
+    await this.tracing
+      ?.close()
+      .catch((error: unknown) => this.log.warn({ err: error }, 'the last traces are not sent'));
   }
 }

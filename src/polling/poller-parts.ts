@@ -1,6 +1,7 @@
 import type { ProcessContext } from '../kernel/kind.js';
 import type { Topic } from '../topics/topic.js';
 import type { ChannelState, FramePosition, FrameStore } from './frames/frames.js';
+import type { RoundTracer } from './round-tracer.js';
 import type { Answer, Source } from './source.js';
 
 /** What a node asks of a poller. */
@@ -25,6 +26,10 @@ export interface PollerState {
 export interface PollerMetrics {
   polled(topic: string, outcome: Answer['kind'], count: number): void;
   round(topic: string, seconds: number): void;
+  /** How long the source took to answer, and the store to take what was found. */
+  phase?(topic: string, phase: 'ask' | 'publish', seconds: number): void;
+  /** Rows in published frames. */
+  rows?(topic: string, rows: number): void;
   published(topic: string, frames: number, bytes: number): void;
   skipped(topic: string): void;
   /** The topic is polled only every `factor` intervals, because its rounds take longer than one. 1: at its own pace again. */
@@ -45,6 +50,7 @@ export interface PollerParts {
   readonly frames: FrameStore;
   readonly settings: PollerSettings;
   readonly metrics: PollerMetrics;
+  readonly tracer?: RoundTracer;
   /** The topic in force; throws `UNKNOWN_TOPIC` when it is gone. */
   topic(): Topic;
   /** Calls back when another version of the topic is in force. Returns the way to stop that. */

@@ -271,12 +271,14 @@ export class Poller implements Running<PollerMessage, Watched> {
     const topic = this.#topic;
     if (!context.owns()) return;
     const began = this.#mono();
+    const askedAt = context.clock.now();
     const gathering = new Gathering(context.clock, async (part) => {
       const answered = part.map(([index]) => channels[index] as PolledChannel);
       await this.#settle(
         topic,
         answered,
         part.map(([, answer]) => answer),
+        askedAt,
       );
       for (const channel of answered) open.delete(channel);
       this.#done(answered);
@@ -290,13 +292,19 @@ export class Poller implements Running<PollerMessage, Watched> {
         onAnswer: (index, answer) => gathering.add(index, answer),
       },
     );
+    metrics.phase?.(topic.name, 'ask', (this.#mono() - began) / 1000);
     const tookMs = gathering.goodMs(answers, began);
     if (slots !== null && topic === this.#topic) this.#adapt(Math.max(1, slots / ROUNDS_AT_ONCE) * tookMs);
     await gathering.finish(answers);
     metrics.round(topic.name, (this.#mono() - began) / 1000);
   }
 
-  async #settle(topic: Topic, channels: readonly PolledChannel[], answers: readonly Answer[]): Promise<void> {
+  async #settle(
+    topic: Topic,
+    channels: readonly PolledChannel[],
+    answers: readonly Answer[],
+    askedAt: number,
+  ): Promise<void> {
     const { context, metrics } = this.parts;
     // The answers of a statement that is no longer in force are nobody's.
     if (!context.owns() || topic !== this.#topic || this.#gone) return;
@@ -306,7 +314,7 @@ export class Poller implements Running<PollerMessage, Watched> {
     if (result.outage && !this.#outage) context.log.warn({ topic: topic.name }, 'the database does not answer');
     this.#outage = result.outage;
     if (!result.outage) this.#publisher.polledAt = at.now;
-    await this.#publisher.publish(result);
+    await this.#publisher.publish(result, askedAt);
   }
 
   /** Rounds that do not fit in their interval stretch it, until they do again. */

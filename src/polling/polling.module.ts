@@ -3,8 +3,9 @@ import type { Config } from '../config.js';
 import type { Database } from '../database/database.js';
 import { Kernel } from '../kernel/kernel.js';
 import type { Logger } from '../kernel/log.js';
-import { CONFIG, DATABASE, FRAMES, LOG, SOURCE } from '../node.tokens.js';
+import { CONFIG, DATABASE, FRAMES, LOG, SOURCE, TRACING } from '../node.tokens.js';
 import { Metrics } from '../ops/metrics.js';
+import type { Tracing } from '../ops/tracing/tracing.js';
 import { TopicCatalogue } from '../topics/catalogue.js';
 import type { FrameStore } from './frames/frames.js';
 import { pollerKind, type TopicSource } from './poller-kind.js';
@@ -40,6 +41,7 @@ export class PollingModule implements OnModuleInit {
     @Inject(FRAMES) private readonly frames: FrameStore,
     @Inject(TopicCatalogue) private readonly catalogue: TopicCatalogue,
     @Inject(Metrics) private readonly metrics: Metrics,
+    @Inject(TRACING) private readonly tracing: Tracing | null,
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
@@ -50,6 +52,7 @@ export class PollingModule implements OnModuleInit {
         frames: this.frames,
         topics: topicSource(this.catalogue),
         metrics: this.metrics,
+        tracer: this.tracing?.rounds,
         settings: { lingerMs: this.config.lingerMs, perSlot: CHANNELS_PER_SLOT, beatMs: BEAT_MS },
       }),
     );

@@ -11,26 +11,43 @@ export class Publisher {
   lastTold = -Infinity;
 
   constructor(
-    private readonly parts: Pick<PollerParts, 'context' | 'frames' | 'metrics'>,
+    private readonly parts: Pick<PollerParts, 'context' | 'frames' | 'metrics' | 'tracer'>,
     private readonly topic: () => { readonly name: string; readonly retainMs: number },
     /** The store has lost all frames: they are to be published anew. */
     private readonly lost: () => void,
   ) {}
 
-  async publish(result: RoundResult): Promise<void> {
+  /** @param askedAt wall clock ms at which the source was asked for it */
+  async publish(result: RoundResult, askedAt: number): Promise<void> {
+    const { context, metrics } = this.parts;
     const statuses = result.statuses.map((channel) => channel.status());
     if (result.changed.length === 0 && statuses.length === 0) return;
-    const positions = await this.tell(result.changed.map(toChange), statuses);
+    const began = context.clock.monotonic();
+    const positions = await this.#traced(result.changed.length, askedAt, () =>
+      this.tell(result.changed.map(toChange), statuses),
+    );
+    metrics.phase?.(this.topic().name, 'publish', (context.clock.monotonic() - began) / 1000);
     if (!positions) return;
     let bytes = 0;
+    let rows = 0;
     result.changed.forEach(({ channel, answer }, i) => {
       channel.position = positions[i] ?? channel.position;
       channel.hash = answer.hash;
       channel.mark = answer.mark;
       bytes += answer.rows.length;
+      rows += answer.count;
     });
     result.statuses.forEach((channel, i) => channel.told(statuses[i] as StatusChange));
-    this.parts.metrics.published(this.topic().name, result.changed.length, bytes);
+    metrics.published(this.topic().name, result.changed.length, bytes);
+    metrics.rows?.(this.topic().name, rows);
+  }
+
+  #traced<T>(channels: number, askedAt: number, publish: () => Promise<T>): Promise<T> {
+    const { context, tracer } = this.parts;
+    if (!tracer || channels === 0) return publish();
+    const { name: poller, fence } = context;
+    const round = { poller, fence, polledAt: this.polledAt, topic: this.topic().name, channels, askedAt };
+    return tracer.publishing(round, publish);
   }
 
   /** Tells states alone, behind the scenes; what is not told now, the next round tells. */

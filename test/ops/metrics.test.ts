@@ -23,6 +23,20 @@ describe('metrics', () => {
     ]);
   });
 
+  it('time the phases of a poll, and count its rows', async () => {
+    const metrics = new Metrics();
+    metrics.phase('sales', 'ask', 0.02);
+    metrics.phase('sales', 'publish', 0.002);
+    metrics.rows('sales', 12);
+    expect(await lines(metrics, 'pollcast_poll_phase_seconds_sum')).toEqual([
+      'pollcast_poll_phase_seconds_sum{topic="sales",phase="ask"} 0.02',
+      'pollcast_poll_phase_seconds_sum{topic="sales",phase="publish"} 0.002',
+    ]);
+    expect(await lines(metrics, 'pollcast_rows_published_total')).toEqual([
+      'pollcast_rows_published_total{topic="sales"} 12',
+    ]);
+  });
+
   it('count what happens in a kernel', async () => {
     const metrics = new Metrics();
     const events = new Events(silent);
@@ -40,7 +54,16 @@ describe('metrics', () => {
   it('show at each scrape what the node says then', async () => {
     const metrics = new Metrics();
     let viewers = 1;
-    metrics.show({ processes: () => 2, viewers: () => viewers, channels: () => 3, linked: () => false });
+    metrics.show({
+      processes: () => 2,
+      viewers: () => viewers,
+      channels: () => 3,
+      linked: () => false,
+      leaseLeftMs: () => 3_300,
+      mailboxDepth: () => 4,
+    });
+    expect(await lines(metrics, 'pollcast_lease_left_seconds ')).toEqual(['pollcast_lease_left_seconds 3.3']);
+    expect(await lines(metrics, 'pollcast_mailbox_depth ')).toEqual(['pollcast_mailbox_depth 4']);
     expect(await lines(metrics, 'pollcast_viewers ')).toEqual(['pollcast_viewers 1']);
     viewers = 5;
     expect(await lines(metrics, 'pollcast_viewers ')).toEqual(['pollcast_viewers 5']);
