@@ -13,6 +13,7 @@ import type { ClusterPorts } from './kernel/ports/cluster.js';
 import { HttpModule } from './http/http.module.js';
 import { NodeLifecycle } from './node.lifecycle.js';
 import { CLUSTER_PORTS, CONFIG, LOG, VERSION } from './node.tokens.js';
+import { ConsoleModule } from './ops/console/console.module.js';
 import { OpsModule } from './ops/ops.module.js';
 import { PollingModule } from './polling/polling.module.js';
 import { SocketsModule } from './sockets/sockets.module.js';
@@ -56,6 +57,7 @@ export class AppModule {
         SocketsModule, //   what all connections have: a name, limits, mail
         HttpModule, //      what HTTP answers, described at /api
         OpsModule, //       health, metrics, admin API, zombies
+        ConsoleModule, //   the tables of /console, as topics in code
         PollingModule, //   the poller: a kind of process
         ChannelsModule, //  viewers: Socket.IO, Server-Sent Events, HTTP
       ],

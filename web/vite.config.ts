@@ -3,7 +3,7 @@ import { defineConfig } from 'vite';
 const here = import.meta.dirname;
 
 /** A page of its own for each name: `/` is the dashboard. The hub serves what is built here. */
-const PAGES = { dashboard: `${here}/index.html`, reference: `${here}/reference.html` };
+const PAGES = { console: `${here}/console.html`, dashboard: `${here}/index.html`, reference: `${here}/reference.html` };
 
 /** `npx vite web` beside a hub: the page reloads as it is edited and talks to that hub. */
 const hub = process.env.POLLCAST_URL ?? 'http://127.0.0.1:3000';

@@ -6,7 +6,7 @@ import { AdminPolicy } from './admin.js';
 import { Authenticator } from './authenticator.js';
 import { assertMayWatch, mayWatch, type GuardedTopic } from './authorize.js';
 import { Guests } from './guests.js';
-import type { Identity } from './identity.js';
+import { ADMIN_ROLE, ADMINISTRATOR, type Identity } from './identity.js';
 import { Limits } from './limits.js';
 import { OriginPolicy } from './origin.js';
 import { MAX_PAYLOAD_BYTES } from './payload-size.js';
@@ -40,10 +40,7 @@ export class AccessService {
     this.#guard = new SocketGuard({
       limits: this.limits,
       clock,
-      identify: (socket) => {
-        const { token, guest } = socket.handshake.auth as { token?: unknown; guest?: unknown };
-        return this.authenticate(token, socket.request, guest);
-      },
+      identify: (socket) => this.#identify(socket),
       addressOf: (socket) => this.addressOf(socket.request),
       cookieFor: (request) => this.cookieFor(request),
     });
@@ -56,6 +53,14 @@ export class AccessService {
    */
   authenticate(token: unknown, request: RequestLike, guest?: unknown): Promise<Identity> {
     return this.#authenticator.authenticate(token, { request, guest });
+  }
+
+  /** Over a socket the admin token, or whatever else opens the admin API, gives the role that the console's topics need. */
+  async #identify(socket: Socket): Promise<Identity> {
+    const { token, guest } = socket.handshake.auth as { token?: unknown; guest?: unknown };
+    if (this.#admin.isToken(token)) return ADMINISTRATOR;
+    const identity = await this.authenticate(token, socket.request, guest);
+    return this.#admin.isOpenTo(socket.request) ? { ...identity, roles: [...identity.roles, ADMIN_ROLE] } : identity;
   }
 
   /** As `authenticate`, from an HTTP request's Authorization header or cookie. */

@@ -48,6 +48,23 @@ export class AdminPolicy {
     }
   }
 
+  /** Whether this is the admin token. */
+  isToken(token: unknown): boolean {
+    const { adminToken } = this.settings;
+    return adminToken !== undefined && typeof token === 'string' && sameSecret(token, adminToken);
+  }
+
+  /** Whether the admin API is open to this request without any token. */
+  isOpenTo(request: RequestLike): boolean {
+    if (!this.#open) return false;
+    try {
+      this.#assertLocal(request);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
   async isAdmin(request: RequestLike): Promise<boolean> {
     try {
       await this.assertAdmin(request);

@@ -15,6 +15,9 @@ export interface Identity {
 
 export const ADMIN_ROLE = 'admin';
 
+/** Whoever has ADMIN_TOKEN. No token's `sub` has brackets and a space by chance, and it would give no right here. */
+export const ADMINISTRATOR: Identity = { user: '(admin token)', roles: [ADMIN_ROLE], claims: {}, guest: false };
+
 /** Where roles are looked for. The first claim that is there counts alone, so that `scope` cannot add to `roles`. */
 const ROLE_CLAIMS = ['roles', 'role', 'scope'] as const;
 

@@ -1,6 +1,7 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { Kernel } from '../kernel/kernel.js';
 import type { PollerMetrics } from '../polling/poller-parts.js';
+import { TopicFigures } from './console/topic-figures.js';
 
 /** What a node can be asked for at any moment. */
 export interface Figures {
@@ -23,6 +24,8 @@ const ROUND_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 
 
 /** A node's figures for Prometheus, all named `pollcast_…`. A registry of its own, so that several nodes fit in one process. */
 export class Metrics implements PollerMetrics {
+  /** The same for each topic, for the console. */
+  readonly topics = new TopicFigures();
   readonly #registry = new Registry();
   readonly #polls = this.#counter('polls_total', 'Channels polled, by what came of it.', ['topic', 'outcome']);
   readonly #skipped = this.#counter('rounds_skipped_total', 'Rounds left out because earlier ones were under way.', [
@@ -98,6 +101,7 @@ export class Metrics implements PollerMetrics {
 
   polled(topic: string, outcome: PollOutcome, count: number): void {
     this.#polls.inc({ topic, outcome }, count);
+    this.topics.add(topic, { polls: count, changed: outcome === 'rows' ? count : 0 });
   }
 
   round(topic: string, seconds: number): void {
@@ -106,6 +110,7 @@ export class Metrics implements PollerMetrics {
 
   phase(topic: string, phase: 'ask' | 'publish', seconds: number): void {
     this.#phases.observe({ topic, phase }, seconds);
+    if (phase === 'ask') this.topics.add(topic, { asks: 1, askSeconds: seconds });
   }
 
   rows(topic: string, rows: number): void {
@@ -115,6 +120,7 @@ export class Metrics implements PollerMetrics {
   published(topic: string, frames: number, bytes: number): void {
     this.#published.inc({ topic }, frames);
     this.#publishedBytes.inc({ topic }, bytes);
+    this.topics.add(topic, { frames, bytes });
   }
 
   skipped(topic: string): void {
@@ -123,6 +129,11 @@ export class Metrics implements PollerMetrics {
 
   stretched(topic: string, factor: number): void {
     this.#stretch.set({ topic }, factor);
+    this.topics.note(topic, { stretch: factor });
+  }
+
+  failed(topic: string, code: string): void {
+    this.topics.note(topic, { error: code, errorAt: Date.now() });
   }
 
   delivered(frames: number, bytes: number): void {

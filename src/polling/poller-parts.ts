@@ -34,6 +34,8 @@ export interface PollerMetrics {
   skipped(topic: string): void;
   /** The topic is polled only every `factor` intervals, because its rounds take longer than one. 1: at its own pace again. */
   stretched?(topic: string, factor: number): void;
+  /** A channel has failed, for this reason. */
+  failed?(topic: string, code: string): void;
 }
 
 export interface PollerSettings {

@@ -38,6 +38,9 @@ export class Publisher {
       rows += answer.count;
     });
     result.statuses.forEach((channel, i) => channel.told(statuses[i] as StatusChange));
+    for (const { state, reason } of statuses) {
+      if (state === 'failed') metrics.failed?.(this.topic().name, reason ?? 'QUERY_FAILED');
+    }
     metrics.published(this.topic().name, result.changed.length, bytes);
     metrics.rows?.(this.topic().name, rows);
   }

@@ -8,11 +8,12 @@ import type { AccessSettings } from '../../src/access/settings.js';
 import { PollcastError } from '../../src/errors.js';
 import { KernelClient } from '../../src/kernel/client.js';
 import { silent, type Logger } from '../../src/kernel/log.js';
-import { LOG } from '../../src/node.tokens.js';
+import { DATABASE, LOG } from '../../src/node.tokens.js';
 import { AdminController } from '../../src/ops/http/admin.controller.js';
 import { AdminGuard } from '../../src/ops/http/admin.guard.js';
 import { ErrorFilter } from '../../src/ops/http/error.filter.js';
 import { HealthController } from '../../src/ops/http/health.controller.js';
+import { TopicCatalogue } from '../../src/topics/catalogue.js';
 import { MemoryFrames } from '../../src/polling/frames/memory.js';
 import { Metrics } from '../../src/ops/metrics.js';
 import { Operations } from '../../src/ops/operations.js';
@@ -72,6 +73,8 @@ async function start(access: Partial<AccessSettings> = {}): Promise<void> {
       { provide: Metrics, useFactory: () => new Metrics() },
       { provide: Readiness, useValue: readiness },
       { provide: Operations, useValue: operations },
+      { provide: TopicCatalogue, useValue: {} },
+      { provide: DATABASE, useValue: { url: 'postgres://nowhere' } },
       { provide: APP_FILTER, useClass: ErrorFilter },
       AdminGuard,
     ],

@@ -29,5 +29,6 @@ export interface TopicInfo {
 export async function fetchTopics(signal: AbortSignal): Promise<readonly TopicInfo[]> {
   const response = await fetch('/api/topics', { signal, headers: { accept: 'application/json' } });
   if (!response.ok) throw new Error(`The hub answered ${response.status} when asked which topics it serves.`);
-  return (await response.json()) as readonly TopicInfo[];
+  // What the console watches is no dashboard's business, whoever may see it.
+  return ((await response.json()) as TopicInfo[]).filter(({ name }) => !name.startsWith('pollcast.'));
 }

@@ -1,12 +1,28 @@
-import { Body, Controller, Delete, Get, Header, HttpCode, Inject, Param, Post, UseGuards } from '@nestjs/common';
+import { Body, Controller, Delete, Get, Header, HttpCode, Inject, Param, Post, Query, UseGuards } from '@nestjs/common';
+import type { Database } from '../../database/database.js';
 import { PollcastError } from '../../errors.js';
 import { Described } from '../../http/described.js';
+import { DATABASE } from '../../node.tokens.js';
+import { TopicCatalogue } from '../../topics/catalogue.js';
+import { channelOf } from '../../topics/channel.js';
+import { explain } from '../explain.js';
 import { Operations } from '../operations.js';
 import type { NodeRow, ProcessRow, ViewerRow } from '../tables.js';
 import type { Cleaned } from '../zombie-hunter.js';
 import type { Zombie } from '../zombies.js';
 import { AdminGuard } from './admin.guard.js';
-import { cleaned, cordoned, moveBody, moved, nodeRows, processRows, stopped, viewerRows, zombies } from './schemas.js';
+import {
+  cleaned,
+  cordoned,
+  moveBody,
+  moved,
+  nodeRows,
+  plan,
+  processRows,
+  stopped,
+  viewerRows,
+  zombies,
+} from './schemas.js';
 
 const PROCESS = { name: 'name of a process, such as `poller:sales.by_region`' };
 const NODE = { name: 'name of a node' };
@@ -15,7 +31,11 @@ const NODE = { name: 'name of a node' };
 @Controller('api')
 @UseGuards(AdminGuard)
 export class AdminController {
-  constructor(@Inject(Operations) private readonly operations: Operations) {}
+  constructor(
+    @Inject(Operations) private readonly operations: Operations,
+    @Inject(TopicCatalogue) private readonly topics: TopicCatalogue,
+    @Inject(DATABASE) private readonly database: Pick<Database, 'url'>,
+  ) {}
 
   @Get('nodes')
   @Described({ summary: 'The nodes of the cluster', answer: nodeRows, admin: true })
@@ -50,6 +70,24 @@ export class AdminController {
   @HttpCode(200)
   clean(): Promise<Cleaned[]> {
     return this.operations.cleanZombies();
+  }
+
+  @Post('topics/:name/explain')
+  @HttpCode(200)
+  @Described({
+    summary: "The database's plan of a topic's statement; nothing is run",
+    details: "The topic's parameters are given in the query.",
+    path: { name: 'name of a topic' },
+    answer: plan,
+    errors: ['UNKNOWN_TOPIC', 'INVALID_PARAMS', 'BAD_REQUEST', 'QUERY_FAILED'],
+    admin: true,
+  })
+  async explain(
+    @Param('name') name: string,
+    @Query() query: Record<string, unknown>,
+  ): Promise<{ topic: string; plan: string }> {
+    const channel = channelOf(this.topics.get(name), query, {}, { lenient: true });
+    return { topic: name, plan: await explain(channel, this.database.url) };
   }
 
   @Delete('processes/:name')

@@ -63,3 +63,4 @@ export const moveBody = z.strictObject({ to: z.string().min(1).max(200).optional
 export const stopped = z.object({ ok: z.literal(true), name: z.string() });
 export const moved = z.object({ ok: z.literal(true), name: z.string(), node: z.string() });
 export const cordoned = z.object({ ok: z.literal(true), name: z.string(), state: z.enum(['cordoned', 'live']) });
+export const plan = z.object({ topic: z.string(), plan: z.string().describe('as EXPLAIN prints it') });
