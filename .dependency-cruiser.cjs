@@ -42,13 +42,13 @@ module.exports = {
       name: 'features-apart',
       comment: 'A feature stands on the core, never on another feature.',
       severity: 'error',
-      from: { path: `^src/(${FEATURES})/` },
+      from: { path: `^src/(${FEATURES})/`, pathNot: '\\.module\\.ts$' },
       to: {
         path: '^src/',
         pathNot: [
           '^src/$1/',
           '^src/(kernel|presence|polling|topics|access|channels|sockets|http|storage|database)/',
-          '^src/(errors|node\\.tokens)\\.ts$',
+          '^src/(errors|merge-patch|node\\.tokens)\\.ts$',
         ],
       },
     },
@@ -75,10 +75,10 @@ module.exports = {
     },
     {
       name: 'browser-code-apart',
-      comment: 'What runs in a browser takes from the hub no more than the coded errors.',
+      comment: 'What runs in a browser takes from the hub no more than the coded errors and the fold of rooms.',
       severity: 'error',
       from: { path: '^(client|web)/' },
-      to: { path: '^src/', pathNot: '^src/errors\\.ts$' },
+      to: { path: '^src/', pathNot: '^src/(errors|merge-patch)\\.ts$' },
     },
     {
       name: 'client-without-web',

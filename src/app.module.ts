@@ -16,6 +16,7 @@ import { CLUSTER_PORTS, CONFIG, LOG, VERSION } from './node.tokens.js';
 import { ConsoleModule } from './ops/console/console.module.js';
 import { OpsModule } from './ops/ops.module.js';
 import { PollingModule } from './polling/polling.module.js';
+import { RoomsModule } from './rooms/rooms.module.js';
 import { SocketsModule } from './sockets/sockets.module.js';
 import { StorageModule } from './storage/storage.module.js';
 import { TopicsModule } from './topics/topics.module.js';
@@ -60,6 +61,7 @@ export class AppModule {
         ConsoleModule, //   the tables of /console, as topics in code
         PollingModule, //   the poller: a kind of process
         ChannelsModule, //  viewers: Socket.IO, Server-Sent Events, HTTP
+        RoomsModule, //     rooms: shared state that outlives its process
       ],
       providers: [NodeLifecycle],
     };

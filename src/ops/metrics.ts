@@ -71,6 +71,13 @@ export class Metrics implements PollerMetrics {
     registers: [this.#registry],
   });
   readonly #rows = this.#counter('rows_published_total', 'Rows in published frames.', ['topic']);
+  readonly #roomEvents = this.#counter('room_events_total', 'Events of rooms, written by their processes here.', []);
+  readonly #roomRefused = this.#counter('room_changes_refused_total', 'Changes that crash their room, refused.', []);
+  /** What rooms count. */
+  readonly rooms = {
+    committed: (events: number): void => this.#roomEvents.inc(events),
+    refusedAsCrashing: (): void => this.#roomRefused.inc(),
+  };
 
   constructor() {
     collectDefaultMetrics({ register: this.#registry, prefix: 'pollcast_' });

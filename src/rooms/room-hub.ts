@@ -1,0 +1,203 @@
+import { Turns } from '../channels/turns.js';
+import { PollcastError } from '../errors.js';
+import type { Timer } from '../kernel/clock.js';
+import type { Kernel } from '../kernel/kernel.js';
+import type { Logger } from '../kernel/log.js';
+import { LocalRoom, type RoomViewer } from './local-room.js';
+import { roomProcess } from './names.js';
+import type { RoomMessage, RoomSnapshot } from './room.js';
+import type { Member } from './room-state.js';
+import type { RoomStore } from './store/store.js';
+
+export interface RoomHubParts {
+  readonly kernel: Kernel;
+  readonly store: RoomStore;
+  readonly log: Logger;
+}
+
+/** How often it is looked whether something was missed, or a room was ended under its members. */
+const LOOK_MS = 5_000;
+/** A room that runs answers within milliseconds; one whose node has died is taken over within a lease. */
+const CALL_MS = 10_000;
+
+/**
+ * The rooms that windows of this node look at. Each window is a hold on the room's process: that is what makes it run, and
+ * what makes its user a member, also when this node dies.
+ */
+export class RoomHub {
+  readonly #rooms = new Map<string, LocalRoom>();
+  readonly #turns = new Turns();
+  readonly #unlisten: (() => void)[];
+  #timer: Timer | null = null;
+  #closed = false;
+
+  constructor(private readonly parts: RoomHubParts) {
+    const { kernel, store } = parts;
+    this.#unlisten = [
+      kernel.on('rejoined', () => this.#holdAll([...this.#rooms.values()])),
+      store.onLink((up) => up && this.#rooms.forEach((local) => local.catchUp())),
+    ];
+    this.#lookLater();
+  }
+
+  /** Windows on rooms. */
+  get viewers(): number {
+    let sum = 0;
+    for (const local of this.#rooms.values()) sum += local.size;
+    return sum;
+  }
+
+  isIn(room: string, id: string): boolean {
+    return this.#rooms.get(room)?.has(id) ?? false;
+  }
+
+  /**
+   * A window opens on a room. `admit` is called with what it sees, and every event after that goes to the viewer. Joining
+   * again, perhaps under another name, gives a fresh view.
+   */
+  join(room: string, viewer: RoomViewer, admit: (snapshot: RoomSnapshot) => void): Promise<void> {
+    return this.#turns.take(viewer.id, room, async () => {
+      if (this.#closed) throw new PollcastError('UNAVAILABLE', 'this node is stopping; connect again');
+      const { kernel } = this.parts;
+      const local = this.#local(room);
+      const again = local.has(viewer.id);
+      const since = local.since(viewer.id) ?? kernel.clock.now();
+      local.enter(viewer, since);
+      try {
+        await local.connect();
+        await this.#hold(room, viewer, since);
+        const snapshot = await this.call<RoomSnapshot>(room, { do: 'join', user: viewer.user, name: viewer.name });
+        admit(snapshot);
+        local.admit(viewer.id, snapshot.version);
+      } catch (error) {
+        if (!again) await this.#remove(local, viewer.id);
+        throw error;
+      }
+    });
+  }
+
+  /** A window closes with a goodbye: its user has left at once, unless there are others of theirs. */
+  leave(room: string, { id, user }: Pick<RoomViewer, 'id' | 'user'>): Promise<void> {
+    return this.#turns.take(id, room, async () => {
+      const local = this.#rooms.get(room);
+      if (!local?.has(id)) throw notIn(room);
+      await this.#remove(local, id);
+      await this.call(room, { do: 'leave', user });
+    });
+  }
+
+  /** Its connection is gone, without a word: it leaves every room, each a linger later. */
+  leaveAll(id: string): void {
+    // Those it is on its way into as well: their turn comes after that.
+    for (const room of [...this.#rooms.keys()]) {
+      void this.#turns.take(id, room, async () => {
+        const local = this.#rooms.get(room);
+        if (local?.has(id)) await this.#remove(local, id);
+      });
+    }
+  }
+
+  /**
+   * Asks a room's process. A message that has crashed it is given to it once more: the restarted room then knows whether it
+   * was the message.
+   */
+  async call<R>(room: string, message: RoomMessage): Promise<R> {
+    const ask = (): Promise<R> =>
+      this.parts.kernel.call<R>(roomProcess(room).name, message, {
+        timeoutMs: CALL_MS,
+        idempotent: message.do === 'join',
+      });
+    try {
+      return await ask();
+    } catch (error) {
+      if (!hasCrashed(error)) throw error;
+      return ask();
+    }
+  }
+
+  /** Throws `NOT_SUBSCRIBED`. */
+  assertIn(room: string, id: string): void {
+    if (!this.isIn(room, id)) throw notIn(room);
+  }
+
+  /** Tells nobody any more. The holds go with the node, or with the sockets. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#timer?.cancel();
+    for (const stop of this.#unlisten) stop();
+    await Promise.allSettled([...this.#rooms.values()].map((local) => local.close()));
+  }
+
+  #local(room: string): LocalRoom {
+    let local = this.#rooms.get(room);
+    if (!local) this.#rooms.set(room, (local = new LocalRoom(room, this.parts.store, this.parts.log)));
+    return local;
+  }
+
+  #hold(room: string, { id, user, name }: RoomViewer, since: number): Promise<void> {
+    return this.parts.kernel.hold(roomProcess(room), id, JSON.stringify({ user, name, since } satisfies Member));
+  }
+
+  async #remove(local: LocalRoom, id: string): Promise<void> {
+    local.remove(id);
+    if (local.size === 0 && this.#rooms.get(local.room) === local) {
+      this.#rooms.delete(local.room);
+      void local.close().catch((error: unknown) => this.parts.log.debug({ err: error }, 'a room was not unsubscribed'));
+    }
+    await this.#unhold(local.room, id);
+  }
+
+  /** Again and again until the cluster knows, unless it is held anew: a hold that stays would be a member for ever. */
+  async #unhold(room: string, id: string): Promise<void> {
+    try {
+      await this.parts.kernel.unhold(roomProcess(room).name, id);
+    } catch (error) {
+      this.parts.log.debug({ err: error, room }, 'a hold was not taken back; trying again');
+      if (this.#closed) return;
+      this.parts.kernel.clock.after(LOOK_MS, () => {
+        void this.#turns.take(id, room, async () => {
+          if (!this.isIn(room, id)) await this.#unhold(room, id);
+        });
+      });
+    }
+  }
+
+  #holdAll(locals: readonly LocalRoom[]): void {
+    for (const local of locals) {
+      for (const { viewer, since } of local.viewers) {
+        void this.#turns
+          .take(viewer.id, local.room, async () => {
+            if (local.has(viewer.id)) await this.#hold(local.room, viewer, since);
+          })
+          .catch((error: unknown) => this.parts.log.debug({ err: error, room: local.room }, 'not held again yet'));
+      }
+    }
+  }
+
+  #lookLater(): void {
+    this.#timer = this.parts.kernel.clock.after(LOOK_MS, () => {
+      void this.#look()
+        .catch((error: unknown) => this.parts.log.debug({ err: error }, 'rooms were not looked at'))
+        .finally(() => this.#closed || this.#lookLater());
+    });
+  }
+
+  async #look(): Promise<void> {
+    const locals = [...this.#rooms.values()];
+    if (locals.length === 0) return;
+    const running = new Set((await this.parts.kernel.processes()).map(({ name }) => name));
+    this.#holdAll(locals.filter(({ room }) => !running.has(roomProcess(room).name)));
+    const versions = await this.parts.store.versions(locals.map(({ room }) => room));
+    for (const [i, local] of locals.entries()) {
+      if (local.version !== null && (versions[i] ?? 0) > local.version) local.catchUp();
+    }
+  }
+}
+
+function hasCrashed(error: unknown): boolean {
+  return error instanceof PollcastError && (error.details as { crashed?: boolean } | undefined)?.crashed === true;
+}
+
+function notIn(room: string): PollcastError {
+  return new PollcastError('NOT_SUBSCRIBED', `this connection is not in room ${room}: join it first`);
+}

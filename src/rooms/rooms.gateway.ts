@@ -1,0 +1,97 @@
+import { Inject } from '@nestjs/common';
+import {
+  Ack,
+  ConnectedSocket,
+  MessageBody,
+  SubscribeMessage,
+  WebSocketGateway,
+  type OnGatewayDisconnect,
+} from '@nestjs/websockets';
+import type { Socket } from 'socket.io';
+import { AccessService } from '../access/access.service.js';
+import type { Logger } from '../kernel/log.js';
+import { LOG } from '../node.tokens.js';
+import { acknowledged, type Acknowledge } from '../sockets/call.js';
+import { parseMessage } from '../sockets/message.js';
+import { RoomHub } from './room-hub.js';
+import { changeSchema, joinSchema, roomSchema, statusSchema } from './schema.js';
+
+/** The contract's calls of rooms. Every call is acknowledged, with its answer or its error. */
+@WebSocketGateway()
+export class RoomsGateway implements OnGatewayDisconnect {
+  constructor(
+    @Inject(RoomHub) private readonly hub: RoomHub,
+    @Inject(AccessService) private readonly access: AccessService,
+    @Inject(LOG) private readonly log: Logger,
+  ) {}
+
+  handleDisconnect(socket: Socket): void {
+    this.hub.leaveAll(socket.id);
+  }
+
+  @SubscribeMessage('room:join')
+  async join(@ConnectedSocket() socket: Socket, @MessageBody() body: unknown, @Ack() ack?: Acknowledge): Promise<void> {
+    await acknowledged(this.log, ack, async (acknowledge) => {
+      const { room, name } = parseMessage(joinSchema, body);
+      const { identity, session } = this.access.of(socket);
+      const another = !this.hub.isIn(room, socket.id);
+      // A room counts as a channel: what a connection may have open has one limit.
+      if (another) session.openChannel();
+      try {
+        const viewer = {
+          id: socket.id,
+          user: identity.user,
+          name: name ?? identity.user,
+          tell: (event: object) => void socket.emit('room', event),
+        };
+        await this.hub.join(room, viewer, (snapshot) => acknowledge({ room, ...snapshot }));
+      } catch (error) {
+        if (another) session.closeChannel();
+        throw error;
+      }
+    });
+  }
+
+  @SubscribeMessage('room:leave')
+  async leave(
+    @ConnectedSocket() socket: Socket,
+    @MessageBody() body: unknown,
+    @Ack() ack?: Acknowledge,
+  ): Promise<void> {
+    await acknowledged(this.log, ack, async (acknowledge) => {
+      const { room } = parseMessage(roomSchema, body);
+      const { identity, session } = this.access.of(socket);
+      await this.hub.leave(room, { id: socket.id, user: identity.user });
+      session.closeChannel();
+      acknowledge({});
+    });
+  }
+
+  @SubscribeMessage('room:change')
+  async change(
+    @ConnectedSocket() socket: Socket,
+    @MessageBody() body: unknown,
+    @Ack() ack?: Acknowledge,
+  ): Promise<void> {
+    await acknowledged(this.log, ack, async (acknowledge) => {
+      const { room, version, patch } = parseMessage(changeSchema, body);
+      this.hub.assertIn(room, socket.id);
+      const { user } = this.access.of(socket).identity;
+      acknowledge(await this.hub.call<object>(room, { do: 'change', version, patch, by: user }));
+    });
+  }
+
+  @SubscribeMessage('room:status')
+  async status(
+    @ConnectedSocket() socket: Socket,
+    @MessageBody() body: unknown,
+    @Ack() ack?: Acknowledge,
+  ): Promise<void> {
+    await acknowledged(this.log, ack, async (acknowledge) => {
+      const { room, status } = parseMessage(statusSchema, body);
+      this.hub.assertIn(room, socket.id);
+      const { user } = this.access.of(socket).identity;
+      acknowledge(await this.hub.call<object>(room, { do: 'status', status, by: user }));
+    });
+  }
+}

@@ -1,0 +1,68 @@
+import { Inject, Module, type BeforeApplicationShutdown, type OnModuleInit } from '@nestjs/common';
+import { isRedis } from '../cluster/cluster.js';
+import type { Config } from '../config.js';
+import { Kernel } from '../kernel/kernel.js';
+import type { Logger } from '../kernel/log.js';
+import type { ClusterPorts } from '../kernel/ports/cluster.js';
+import { CLUSTER_PORTS, CONFIG, LOG } from '../node.tokens.js';
+import { Metrics } from '../ops/metrics.js';
+import { ROOM_LIMITS } from './limits.js';
+import { Offenders } from './offenders.js';
+import { RoomHub } from './room-hub.js';
+import { roomKind } from './room-kind.js';
+import { RoomsGateway } from './rooms.gateway.js';
+import { MemoryRooms } from './store/memory.js';
+import { RedisRooms } from './store/redis.js';
+import type { RoomStore } from './store/store.js';
+
+const ROOMS = Symbol('rooms');
+
+/** A reload, or the way to another node, takes less; and who is gone has left within 5 s, however they went. */
+const MEMBER_LINGER_MS = 3_000;
+
+/** Teaches the kernel rooms, and lets sockets into them. */
+@Module({
+  providers: [
+    {
+      provide: ROOMS,
+      inject: [CLUSTER_PORTS],
+      useFactory: (ports: ClusterPorts) => (isRedis(ports) ? new RedisRooms(ports) : new MemoryRooms()),
+    },
+    {
+      provide: RoomHub,
+      inject: [Kernel, ROOMS, LOG],
+      useFactory: (kernel: Kernel, store: RoomStore, log: Logger) => new RoomHub({ kernel, store, log }),
+    },
+    RoomsGateway,
+  ],
+})
+export class RoomsModule implements OnModuleInit, BeforeApplicationShutdown {
+  constructor(
+    @Inject(Kernel) private readonly kernel: Kernel,
+    @Inject(ROOMS) private readonly store: RoomStore,
+    @Inject(RoomHub) private readonly hub: RoomHub,
+    @Inject(Metrics) private readonly metrics: Metrics,
+    @Inject(CONFIG) private readonly config: Config,
+  ) {}
+
+  onModuleInit(): void {
+    const { store, metrics, config } = this;
+    this.kernel.define(
+      roomKind({
+        store,
+        offenders: new Offenders(),
+        metrics: metrics.rooms,
+        settings: {
+          memberLingerMs: Math.min(MEMBER_LINGER_MS, config.lingerMs),
+          lingerMs: config.lingerMs,
+          keepMs: config.roomKeepMs,
+          limits: ROOM_LIMITS,
+        },
+      }),
+    );
+  }
+
+  beforeApplicationShutdown(): Promise<void> {
+    return this.hub.close();
+  }
+}

@@ -1,0 +1,102 @@
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { call, connectSocket, type Answer } from '../cluster/viewer.js';
+import { startCluster, type TestCluster } from '../support/cluster.js';
+import { eventually } from '../support/eventually.js';
+import { Visitor } from './visitor.js';
+
+let cluster: TestCluster;
+const visitors: Visitor[] = [];
+
+beforeAll(async () => {
+  cluster = await startCluster({ nodes: 2, topics: { 'clock.sql': 'SELECT 1 AS n' }, env: { LINGER_MS: '500' } });
+}, 60_000);
+
+afterAll(async () => {
+  for (const visitor of visitors) visitor.close();
+  await cluster.stop();
+}, 60_000);
+
+async function enter(node: number, room: string, name: string): Promise<Visitor> {
+  const visitor = await Visitor.enter(cluster.nodes[node]?.url ?? '', room, name);
+  visitors.push(visitor);
+  return visitor;
+}
+
+function same(...views: Visitor[]): Promise<unknown> {
+  return eventually(() => new Set(views.map(({ view }) => JSON.stringify(view))).size === 1, { what: 'one view' });
+}
+
+function refusal(answer: Answer): string {
+  if (answer.ok) throw new Error(`expected a refusal, got ${JSON.stringify(answer)}`);
+  return answer.error.code;
+}
+
+test('two on different nodes see each other, the same state, and each change once', async () => {
+  const ada = await enter(0, 'incident-1', 'Ada');
+  const bob = await enter(1, 'incident-1', 'Bob');
+  await eventually(() => ada.here.length === 2 && bob.here.length === 2);
+  const { version } = ada.view;
+  expect(await ada.change({ range: '1h', filter: { region: 'EU' } })).toEqual({ ok: true, version: version + 1 });
+  await eventually(() => bob.view.version === version + 1);
+  expect(bob.view.state).toEqual({ range: '1h', filter: { region: 'EU' } });
+  expect(await bob.status('investigating')).toEqual({ ok: true, version: version + 2 });
+  await eventually(() => ada.view.status === 'investigating');
+  expect(await ada.change({ range: null })).toMatchObject({ ok: true });
+  await same(ada, bob);
+  expect(ada.view.state).toEqual({ filter: { region: 'EU' } });
+  expect(ada.events.find(({ patch }) => patch?.['range'] === null)).toMatchObject({ by: ada.view.members[0]?.user });
+  const late = await enter(1, 'incident-1', 'Cy');
+  expect({ ...late.view, members: [], version: 0 }).toEqual({ ...ada.view, members: [], version: 0 });
+
+  expect(await call(bob.socket, 'room:leave', { room: 'incident-1' })).toEqual({ ok: true });
+  await eventually(() => ada.here.join() === 'Ada,Cy', { what: 'the leave of Bob' });
+  expect([...ada.violations, ...bob.violations, ...late.violations]).toEqual([]);
+});
+
+test('a change made on an old version is a conflict, with the version that it must be made on', async () => {
+  const ada = await enter(0, 'incident-2', 'Ada');
+  const old = ada.view.version;
+  // Somebody who comes in changes nothing that a change could contradict.
+  const bob = await enter(1, 'incident-2', 'Bob');
+  expect(await ada.change({ a: 1 }, old)).toMatchObject({ ok: true });
+  const stale = await bob.change({ a: 2 }, old);
+  expect(stale).toMatchObject({ ok: false, error: { code: 'CONFLICT', details: { version: expect.any(Number) } } });
+  if (stale.ok) throw new Error('not refused');
+  const { version } = stale.error.details as { version: number };
+  expect(await bob.change({ a: 2 }, version)).toMatchObject({ ok: true });
+  expect(refusal(await bob.change({ a: 3 }, version + 100))).toBe('CONFLICT');
+});
+
+test('what is wrong is answered with a code, and changes nothing', async () => {
+  const ada = await enter(0, 'incident-3', 'Ada');
+  const before = ada.view;
+  for (const patch of [null, [], 'x', 7]) expect(refusal(await ada.change(patch as never))).toBe('BAD_REQUEST');
+  expect(refusal(await ada.change({ big: 'x'.repeat(70_000) }))).toBe('BAD_REQUEST');
+  expect(refusal(await ada.change(JSON.parse('{"a":'.repeat(40) + '1' + '}'.repeat(40)) as never))).toBe('BAD_REQUEST');
+  expect(refusal(await ada.status('x'.repeat(5_000)))).toBe('BAD_REQUEST');
+  const socket = await connectSocket(cluster.url);
+  for (const room of ['', 'Up', 'a b', 'a/b', 'x'.repeat(65), 7, undefined]) {
+    expect(refusal(await call(socket, 'room:join', { room }))).toBe('BAD_REQUEST');
+  }
+  expect(refusal(await call(socket, 'room:join', { room: 'ok', name: 'a\nb' }))).toBe('BAD_REQUEST');
+  expect(refusal(await call(socket, 'room:change', { room: 'ok', version: 0, patch: {} }))).toBe('NOT_SUBSCRIBED');
+  expect(refusal(await call(socket, 'room:leave', { room: 'ok' }))).toBe('NOT_SUBSCRIBED');
+  socket.close();
+  expect(ada.view).toEqual(before);
+});
+
+test('a refresh is no leave; a browser that dies has left, and an empty room stops and is kept', async () => {
+  const ada = await enter(0, 'incident-4', 'Ada');
+  await ada.change({ kept: true });
+  ada.close();
+  await eventually(
+    async () => {
+      const response = await fetch(`${cluster.url}/api/processes`);
+      return !((await response.json()) as { name: string }[]).some(({ name }) => name === 'room:incident-4');
+    },
+    { what: 'the end of the room' },
+  );
+  const again = await enter(1, 'incident-4', 'Ada');
+  expect(again.view.state).toEqual({ kept: true });
+  expect(again.view.version).toBeGreaterThan(ada.view.version);
+});
