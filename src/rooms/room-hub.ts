@@ -6,12 +6,16 @@ import type { Logger } from '../kernel/log.js';
 import { LocalRoom, type RoomViewer } from './local-room.js';
 import { roomProcess } from './names.js';
 import type { RoomMessage, RoomSnapshot } from './room.js';
-import type { Member } from './room-state.js';
-import type { RoomStore } from './store/store.js';
+import type { Member, RoomEvent } from './room-state.js';
+import type { HistoryPlace } from './history/open.js';
+import { pageOf } from './history/reader.js';
+import { WRITER } from './history/writer.js';
+import type { RoomHead, RoomStore } from './store/store.js';
 
 export interface RoomHubParts {
   readonly kernel: Kernel;
   readonly store: RoomStore;
+  readonly history: Pick<HistoryPlace, 'get'>;
   readonly log: Logger;
 }
 
@@ -30,6 +34,8 @@ export class RoomHub {
   readonly #unlisten: (() => void)[];
   #timer: Timer | null = null;
   #closed = false;
+  /** As it was seen last: one that has ended since is started again by the next look. */
+  #writerRuns = false;
 
   constructor(private readonly parts: RoomHubParts) {
     const { kernel, store } = parts;
@@ -45,6 +51,16 @@ export class RoomHub {
     let sum = 0;
     for (const local of this.#rooms.values()) sum += local.size;
     return sum;
+  }
+
+  /** A page of a room's past, oldest first. */
+  history(room: string, before: number, limit: number): Promise<RoomEvent[]> {
+    return pageOf(this.parts.store, this.parts.history.get, room, before, limit);
+  }
+
+  /** Rooms that are open or kept, the newest first. */
+  async heads(): Promise<RoomHead[]> {
+    return (await this.parts.store.heads()).sort((a, b) => b.at - a.at);
   }
 
   isIn(room: string, id: string): boolean {
@@ -69,6 +85,7 @@ export class RoomHub {
         const snapshot = await this.call<RoomSnapshot>(room, { do: 'join', user: viewer.user, name: viewer.name });
         admit(snapshot);
         local.admit(viewer.id, snapshot.version);
+        if (!this.#writerRuns) this.#startWriter();
       } catch (error) {
         if (!again) await this.#remove(local, viewer.id);
         throw error;
@@ -174,6 +191,15 @@ export class RoomHub {
     }
   }
 
+  /** Behind the scenes: rooms need no history to go on, and the feed waits for it. */
+  #startWriter(): void {
+    this.#writerRuns = true;
+    this.parts.kernel.ensure(WRITER).catch((error: unknown) => {
+      this.#writerRuns = false;
+      this.parts.log.debug({ err: error }, 'the history of rooms is not written yet');
+    });
+  }
+
   #lookLater(): void {
     this.#timer = this.parts.kernel.clock.after(LOOK_MS, () => {
       void this.#look()
@@ -186,6 +212,8 @@ export class RoomHub {
     const locals = [...this.#rooms.values()];
     if (locals.length === 0) return;
     const running = new Set((await this.parts.kernel.processes()).map(({ name }) => name));
+    this.#writerRuns = running.has(WRITER.name);
+    if (!this.#writerRuns) this.#startWriter();
     this.#holdAll(locals.filter(({ room }) => !running.has(roomProcess(room).name)));
     const versions = await this.parts.store.versions(locals.map(({ room }) => room));
     for (const [i, local] of locals.entries()) {

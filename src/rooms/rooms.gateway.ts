@@ -14,7 +14,9 @@ import { LOG } from '../node.tokens.js';
 import { acknowledged, type Acknowledge } from '../sockets/call.js';
 import { parseMessage } from '../sockets/message.js';
 import { RoomHub } from './room-hub.js';
-import { changeSchema, joinSchema, roomSchema, statusSchema } from './schema.js';
+import { changeSchema, historySchema, joinSchema, roomSchema, statusSchema } from './schema.js';
+
+const HISTORY_LIMIT = 50;
 
 /** The contract's calls of rooms. Every call is acknowledged, with its answer or its error. */
 @WebSocketGateway()
@@ -92,6 +94,19 @@ export class RoomsGateway implements OnGatewayDisconnect {
       this.hub.assertIn(room, socket.id);
       const { user } = this.access.of(socket).identity;
       acknowledge(await this.hub.call<object>(room, { do: 'status', status, by: user }));
+    });
+  }
+
+  @SubscribeMessage('room:history')
+  async history(
+    @ConnectedSocket() socket: Socket,
+    @MessageBody() body: unknown,
+    @Ack() ack?: Acknowledge,
+  ): Promise<void> {
+    await acknowledged(this.log, ack, async (acknowledge) => {
+      const { room, before = Number.MAX_SAFE_INTEGER, limit = HISTORY_LIMIT } = parseMessage(historySchema, body);
+      this.hub.assertIn(room, socket.id);
+      acknowledge({ events: await this.hub.history(room, before, limit) });
     });
   }
 }

@@ -1,15 +1,27 @@
-import { Inject, Module, type BeforeApplicationShutdown, type OnModuleInit } from '@nestjs/common';
+import {
+  Inject,
+  Module,
+  type BeforeApplicationShutdown,
+  type OnApplicationShutdown,
+  type OnModuleInit,
+} from '@nestjs/common';
 import { isRedis } from '../cluster/cluster.js';
 import type { Config } from '../config.js';
+import type { Database } from '../database/database.js';
 import { Kernel } from '../kernel/kernel.js';
 import type { Logger } from '../kernel/log.js';
 import type { ClusterPorts } from '../kernel/ports/cluster.js';
-import { CLUSTER_PORTS, CONFIG, LOG } from '../node.tokens.js';
+import { CLUSTER_PORTS, CONFIG, DATABASE, LOG } from '../node.tokens.js';
 import { Metrics } from '../ops/metrics.js';
+import { MemoryHistory } from './history/memory.js';
+import { HistoryPlace } from './history/open.js';
+import { RedisHistory } from './history/redis.js';
+import { historyWriterKind } from './history/writer.js';
 import { ROOM_LIMITS } from './limits.js';
 import { Offenders } from './offenders.js';
 import { RoomHub } from './room-hub.js';
 import { roomKind } from './room-kind.js';
+import { RoomsController } from './rooms.controller.js';
 import { RoomsGateway } from './rooms.gateway.js';
 import { MemoryRooms } from './store/memory.js';
 import { RedisRooms } from './store/redis.js';
@@ -20,8 +32,12 @@ const ROOMS = Symbol('rooms');
 /** A reload, or the way to another node, takes less; and who is gone has left within 5 s, however they went. */
 const MEMBER_LINGER_MS = 3_000;
 
+/** How much of the past of rooms is kept. */
+const RETENTION = { maxAgeMs: 30 * 24 * 3_600_000, maxEvents: 100_000 };
+
 /** Teaches the kernel rooms, and lets sockets into them. */
 @Module({
+  controllers: [RoomsController],
   providers: [
     {
       provide: ROOMS,
@@ -30,17 +46,25 @@ const MEMBER_LINGER_MS = 3_000;
     },
     {
       provide: RoomHub,
-      inject: [Kernel, ROOMS, LOG],
-      useFactory: (kernel: Kernel, store: RoomStore, log: Logger) => new RoomHub({ kernel, store, log }),
+      inject: [Kernel, ROOMS, HistoryPlace, LOG],
+      useFactory: (kernel: Kernel, store: RoomStore, history: HistoryPlace, log: Logger) =>
+        new RoomHub({ kernel, store, history, log }),
+    },
+    {
+      provide: HistoryPlace,
+      inject: [DATABASE, CLUSTER_PORTS, LOG],
+      useFactory: ({ ownerUrl }: Database, ports: ClusterPorts, log: Logger) =>
+        new HistoryPlace(ownerUrl, isRedis(ports) ? new RedisHistory(ports) : new MemoryHistory(), log),
     },
     RoomsGateway,
   ],
 })
-export class RoomsModule implements OnModuleInit, BeforeApplicationShutdown {
+export class RoomsModule implements OnModuleInit, BeforeApplicationShutdown, OnApplicationShutdown {
   constructor(
     @Inject(Kernel) private readonly kernel: Kernel,
     @Inject(ROOMS) private readonly store: RoomStore,
     @Inject(RoomHub) private readonly hub: RoomHub,
+    @Inject(HistoryPlace) private readonly history: HistoryPlace,
     @Inject(Metrics) private readonly metrics: Metrics,
     @Inject(CONFIG) private readonly config: Config,
   ) {}
@@ -60,9 +84,14 @@ export class RoomsModule implements OnModuleInit, BeforeApplicationShutdown {
         },
       }),
     );
+    this.kernel.define(historyWriterKind({ store, history: this.history.get, retention: RETENTION }));
   }
 
   beforeApplicationShutdown(): Promise<void> {
     return this.hub.close();
+  }
+
+  onApplicationShutdown(): Promise<void> {
+    return this.history.close();
   }
 }

@@ -42,6 +42,7 @@ test('two on different nodes see each other, the same state, and each change onc
   expect(await bob.status('investigating')).toEqual({ ok: true, version: version + 2 });
   await eventually(() => ada.view.status === 'investigating');
   expect(await ada.change({ range: null })).toMatchObject({ ok: true });
+  await eventually(() => ada.view.version >= ada.acknowledged, { what: 'its own change' });
   await same(ada, bob);
   expect(ada.view.state).toEqual({ filter: { region: 'EU' } });
   expect(ada.events.find(({ patch }) => patch?.['range'] === null)).toMatchObject({ by: ada.view.members[0]?.user });

@@ -18,6 +18,8 @@ export class Visitor {
   readonly events: RoomEvent[] = [];
   readonly violations: string[] = [];
   view: View = { version: 0, state: {}, status: null, members: [] };
+  /** Version of the newest change that was acknowledged. */
+  acknowledged = 0;
   /** Times that it had to take the room as a whole again. */
   joins = 0;
 
@@ -53,8 +55,11 @@ export class Visitor {
     });
   }
 
-  change(patch: JsonObject, version = this.view.version): Promise<Answer> {
-    return call(this.socket, 'room:change', { room: this.room, version, patch });
+  /** On what it has seen, or was told that it made: the answer to a change may come before the change itself. */
+  async change(patch: JsonObject, version = Math.max(this.view.version, this.acknowledged)): Promise<Answer> {
+    const answer = await call(this.socket, 'room:change', { room: this.room, version, patch });
+    if (answer.ok) this.acknowledged = answer['version'] as number;
+    return answer;
   }
 
   status(status: Json): Promise<Answer> {

@@ -1,0 +1,110 @@
+import type { Timer } from '../../kernel/clock.js';
+import type { ProcessContext, ProcessKind, Running } from '../../kernel/kind.js';
+import type { ProcessSpec } from '../../kernel/ports/store.js';
+import type { Unsubscribe } from '../../kernel/ports/bus.js';
+import type { RoomStore } from '../store/store.js';
+import type { Retention, RoomHistory } from './history.js';
+
+const WRITER_KIND = 'room-history';
+export const WRITER: ProcessSpec = { name: WRITER_KIND, kind: WRITER_KIND, args: {} };
+
+const BATCH = 500;
+/** How long there must have been nothing to write before it ends. */
+const IDLE_MS = 30_000;
+/** Word of something new may be lost: it is looked now and then. */
+const LOOK_MS = 1_000;
+const PRUNE_MS = 3_600_000;
+
+interface WriterParts {
+  readonly store: RoomStore;
+  /** Where the past lies; rejects with `UNAVAILABLE` while that cannot be told. */
+  history(): Promise<RoomHistory>;
+  readonly retention: Retention;
+}
+
+/**
+ * The one process in the cluster that writes what happens in rooms into their history. Rooms know nothing of it: it reads
+ * the feed that each commit leaves behind, and confirms what it has written. Killed in between, its successor writes the
+ * same again, which is writing it once; while there is none, the feed waits.
+ */
+export function historyWriterKind(parts: WriterParts): ProcessKind<object, never, never, null> {
+  return { kind: WRITER_KIND, start: (_args, context) => new HistoryWriter(parts, context) };
+}
+
+class HistoryWriter implements Running<never, never> {
+  #timer: Timer | null = null;
+  #working = false;
+  #wanted = false;
+  #stopped = false;
+  #prunedAt = -Infinity;
+  #wroteAt: number;
+  readonly #following: Promise<Unsubscribe | null>;
+  #run: Promise<void> = Promise.resolve();
+
+  constructor(
+    private readonly parts: WriterParts,
+    private readonly context: ProcessContext<null>,
+  ) {
+    this.#wroteAt = context.clock.monotonic();
+    // Only to be quick: what it does not hear of, it finds by looking.
+    this.#following = parts.store.follow(() => this.#work()).catch(() => null);
+    this.#work();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#timer?.cancel();
+    await (
+      await this.#following
+    )?.();
+    await this.#run;
+  }
+
+  #work(): void {
+    this.#wanted = true;
+    if (this.#working || this.#stopped) return;
+    this.#working = true;
+    this.#timer?.cancel();
+    this.#run = this.#drain().finally(() => {
+      this.#working = false;
+      if (this.#stopped) return;
+      if (this.#wanted) this.#work();
+      else this.#timer = this.context.clock.after(LOOK_MS, () => this.#work());
+    });
+  }
+
+  async #drain(): Promise<void> {
+    const { parts, context } = this;
+    try {
+      const history = await parts.history();
+      while (this.#wanted && !this.#stopped) {
+        this.#wanted = false;
+        const entries = await parts.store.feed(BATCH);
+        const last = entries.at(-1);
+        if (!last) break;
+        if (this.#stopped || !context.owns()) return;
+        await history.append(entries.map(({ event }) => event));
+        if (this.#stopped || !context.owns()) return;
+        await parts.store.confirm(last.id);
+        this.#wroteAt = context.clock.monotonic();
+        this.#wanted = true;
+      }
+      const now = context.clock.monotonic();
+      if (now - this.#prunedAt >= PRUNE_MS && context.owns()) {
+        this.#prunedAt = now;
+        await history.prune(parts.retention, context.clock.now());
+      }
+      if (now - this.#wroteAt > IDLE_MS && !this.#stopped) await this.#endIfUnused();
+    } catch (error) {
+      // The feed waits; so does nobody else.
+      this.#wanted = false;
+      context.log.debug({ err: error }, 'the history of rooms is not written now; it will be');
+    }
+  }
+
+  /** Somebody may come into a room in this very moment: their node looks whether there is a writer, and starts one. */
+  async #endIfUnused(): Promise<void> {
+    const heads = await this.parts.store.heads();
+    if (heads.every(({ members }) => members === 0)) await this.context.retire();
+  }
+}
