@@ -210,11 +210,12 @@ export class Kernel implements ClusterCommands {
   /**
    * Says that this node needs a process (`ref`: what for), and makes sure that it runs. The process lives at least as
    * long as the hold; a dead node's holds are removed by the survivors. Its owner is told by `holdsChanged`.
+   * `wanted`: asked while nobody can be found to run it, so that what is not needed any more is not waited for.
    */
-  async hold(spec: ProcessSpec, ref: string, detail = ''): Promise<void> {
+  async hold(spec: ProcessSpec, ref: string, detail = '', wanted?: () => boolean): Promise<void> {
     const record = await this.#writeHold(spec, { node: this.id, ref, detail });
     if (record.node) this.#mailbox.learnOwner(spec.name, record.node);
-    await this.#placement.ensure(record);
+    await this.#placement.ensure(record, wanted);
     void this.#peers.tellHoldsChanged([spec.name]);
   }
 

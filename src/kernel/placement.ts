@@ -31,9 +31,10 @@ export class Placement {
 
   /**
    * Resolves once somebody owns the process. Two nodes that come at once: one gets the lease, the other finds the owner
-   * in the record, or the name still held by one that is just retiring, and looks again.
+   * in the record, or the name still held by one that is just retiring, and looks again. As soon as it is not `wanted`
+   * any more it is let be.
    */
-  async ensure(first: ProcessRecord): Promise<void> {
+  async ensure(first: ProcessRecord, wanted: () => boolean = () => true): Promise<void> {
     const deadline = this.clock.monotonic() + GIVE_UP_MS;
     for (let record: ProcessRecord | null = first; ; record = await this.store.process(first.name)) {
       if (!record) record = await this.store.register(first);
@@ -52,6 +53,7 @@ export class Placement {
         throw new PollcastError('UNAVAILABLE', `no node could start ${first.name}: ${result}`);
       }
       await sleep(this.clock, RETRY_MS);
+      if (!wanted()) return;
     }
   }
 

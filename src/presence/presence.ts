@@ -186,7 +186,8 @@ export class Presence {
       entry.doubt = false;
       try {
         if (wanted === null) await this.kernel.unhold(watchable.process.name, watchable.key);
-        else await this.kernel.hold(watchable.process, watchable.key, wanted);
+        // When the last one leaves while a place is sought for the process, it is taken back now, not when one is found.
+        else await this.kernel.hold(watchable.process, watchable.key, wanted, () => viewers.size > 0 && !this.#closed);
       } catch (error) {
         // It may or may not be there now: the next step settles it either way.
         entry.doubt = true;

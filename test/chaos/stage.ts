@@ -167,8 +167,16 @@ export class Stage {
 
   async replace(slot: Slot): Promise<void> {
     this.readLogs();
-    slot.incarnation += 1;
-    slot.node = await this.#launch(slot);
+    // A node that cannot reach Redis refuses to start: as a service manager would, it is tried again.
+    for (const until = Date.now() + 60_000; ;) {
+      slot.incarnation += 1;
+      try {
+        slot.node = await this.#launch(slot);
+        break;
+      } catch (error) {
+        if (Date.now() > until) throw error;
+      }
+    }
     slot.read = 0;
   }
 

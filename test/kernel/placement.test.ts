@@ -65,6 +65,20 @@ describe('placement', () => {
     await cluster.time.until(() => cluster.running('x').length === 1, 'the process');
   });
 
+  /** Chaos, seed 2: a hold that sought a node for 5 s kept the leave of its last viewer waiting. */
+  it('seeks no node any longer for a hold that is not wanted any more', async () => {
+    let wanted = true;
+    const began = cluster.time.elapsed;
+    const holding = a.kernel.hold(spec('x', 'unknown'), 'viewer', '', () => wanted);
+    await cluster.time.advance(200);
+    wanted = false;
+    await cluster.within(holding);
+    expect(cluster.time.elapsed - began).toBeLessThan(300);
+    await cluster.within(a.kernel.unhold('x', 'viewer'));
+    expect(await a.kernel.holds('x')).toEqual([]);
+    await cluster.within(a.kernel.stop('x'));
+  });
+
   it('places nothing on a cordoned node, leaves there what is there, and goes on after uncordon', async () => {
     await cluster.within(a.kernel.ensure(spec('stays')));
     await cluster.within(b.kernel.cordon('a'));
