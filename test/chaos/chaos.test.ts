@@ -21,8 +21,8 @@ test(`three nodes, and what goes wrong around them from seed ${SEED}: no promise
   const faults = ofKind(history, 'fault');
   expect(faults.length).toBeGreaterThanOrEqual(10);
   expect(FAULTS.map(({ name }) => name)).toEqual(expect.arrayContaining(faults.map(({ name }) => name)));
-  for (const kind of ['frame', 'publish', 'query', 'mint', 'claim', 'lease', 'status', 'settled', 'final'] as const)
-    expect([kind, ofKind(history, kind).length]).toEqual([kind, expect.any(Number)]);
+  const kinds = ['status', 'lease', 'mint', 'settled', 'final'] as const;
+  expect(kinds.filter((kind) => ofKind(history, kind).length === 0)).toEqual([]);
   expect(ofKind(history, 'frame').length).toBeGreaterThan(200);
   expect(ofKind(history, 'query').length).toBeGreaterThan(100);
   expect(ofKind(history, 'claim').length).toBeGreaterThan(3);
