@@ -1,4 +1,5 @@
-import type { DeltaFrame, JsonValue, Position, Row } from './wire.js';
+import { identity } from './sharing.js';
+import type { DeltaFrame, Position, Row } from './wire.js';
 
 /** The hub's deltas build on the very frame that it sent last; anything else means that a message went missing. */
 export function fits(delta: DeltaFrame, position: Position | undefined): boolean {
@@ -22,10 +23,4 @@ export function applyDelta(rows: readonly Row[], delta: DeltaFrame, key: readonl
     upserted.delete(id);
   }
   return [...kept, ...upserted.values()];
-}
-
-/** One column's value, or the list of several: as `remove` names a row. */
-function identity(row: Row, key: readonly string[]): string {
-  const values = key.map((column): JsonValue => row[column] ?? null);
-  return JSON.stringify(values.length === 1 ? values[0] : values);
 }

@@ -2,13 +2,16 @@
  * The viewer's side of the hub: any number of listeners, one subscription for each channel.
  *
  *     const hub = createHub();
- *     const stop = hub.topic('sales.by_region', { region: 'EU' }).subscribe((snapshot) => draw(snapshot.rows));
+ *     const stop = hub.topic('sales.by_region', { region: 'EU' }).subscribe((rows) => draw(rows));
+ *     for await (const rows of hub.topic('sales.by_region', { region: 'EU' })) draw(rows);
  */
 import { Connection, type ConnectionStatus, type ReplyOf, type TokenSource } from './connection.js';
 import { HubClock } from './hub-clock.js';
+import { newest } from './newest.js';
 import { isNewer, type Snapshot } from './snapshot.js';
+import type { AnyTopic, RowOf, TopicArgs, TopicName } from './topic-types.js';
 import { pageVisibility, type Visibility } from './visibility.js';
-import type { WatchOptions } from './watch.js';
+import { FINAL, type WatchOptions } from './watch.js';
 import { Watches } from './watches.js';
 import type { ClientCalls, Frame, HistoryRequest, Params, Release, Row, ServerEvents } from './wire.js';
 
@@ -29,16 +32,28 @@ export interface HubOptions {
   readonly onListenerError?: (thrown: unknown) => void;
 }
 
-export interface TopicHandle<R extends Row = Row> {
+export interface TopicOptions extends WatchOptions {
+  /** Ends all that is watched by way of this handle; loops over it end without an error. */
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * One topic with its parameters. As an iterable it gives the newest rows, again whenever they change; a loop that is slow
+ * skips to the newest ones. It throws when the hub refuses the channel for good (`FORBIDDEN`, `INVALID_PARAMS` …); losses of the
+ * connection and failures of the query it outlives.
+ */
+export interface TopicHandle<R extends Row = Row> extends AsyncIterable<readonly R[]> {
   readonly topic: string;
   readonly params: Params;
   /** The newest snapshot: the same object until something changes. */
   readonly snapshot: () => Snapshot<R>;
   /**
-   * Watches the channel until the function that is returned is called. The listener is called at each change, and at once
-   * when there is something to tell already. A listener that throws does not keep others from being told.
+   * Watches the channel until the function that is returned is called. The listener is called with each other rows, and at once
+   * when there are some already. A listener that throws does not keep others from being told.
    */
-  subscribe(listener: (snapshot: Snapshot<R>) => void): () => void;
+  subscribe(listener: (rows: readonly R[], snapshot: Snapshot<R>) => void): () => void;
+  /** As `subscribe`, for whoever wants all that changes: state, reason, error, number of viewers. */
+  watch(listener: (snapshot: Snapshot<R>) => void): () => void;
 }
 
 export class Hub {
@@ -68,14 +83,49 @@ export class Hub {
   }
 
   /** `every` and `presence` of all who watch the same channel are united: the fastest, and presence if anyone wants it. */
-  topic<R extends Row = Row>(topic: string, params: Params = {}, options: WatchOptions = {}): TopicHandle<R> {
+  topic<N extends TopicName>(topic: N, ...args: TopicArgs<N, TopicOptions>): TopicHandle<RowOf<N>>;
+  topic<R extends Row = Row, N extends string = string>(
+    topic: AnyTopic<N>,
+    params?: Params,
+    options?: TopicOptions,
+  ): TopicHandle<R>;
+  topic(topic: string, params: Params = {}, { signal, ...options }: TopicOptions = {}): TopicHandle {
     const watches = this.#watches;
+    const watch: TopicHandle['watch'] = (tell) => {
+      if (signal?.aborted) return () => undefined;
+      const stop = watches.of(topic, params).listen({ options, tell });
+      const end = (): void => {
+        signal?.removeEventListener('abort', end);
+        stop();
+      };
+      signal?.addEventListener('abort', end);
+      return end;
+    };
+    const subscribe: TopicHandle['subscribe'] = (tell) => {
+      let told: readonly Row[] | undefined;
+      return watch((snapshot) => {
+        if (snapshot.rows === undefined || snapshot.rows === told) return;
+        told = snapshot.rows;
+        tell(told, snapshot);
+      });
+    };
+    const iterate = (): AsyncGenerator<readonly Row[], void> =>
+      newest((feed) => {
+        let told: readonly Row[] | undefined;
+        return watch(({ rows, error }) => {
+          if (error !== undefined && FINAL.has(error.code)) return feed.fail(error);
+          if (rows === undefined || rows === told) return;
+          told = rows;
+          feed.next(rows);
+        });
+      }, signal);
     return {
       topic,
       params,
-      snapshot: () => watches.snapshot(topic, params) as Snapshot<R>,
-      subscribe: (listener) =>
-        watches.of(topic, params).listen({ options, tell: listener as (snapshot: Snapshot) => void }),
+      snapshot: () => watches.snapshot(topic, params),
+      subscribe,
+      watch,
+      [Symbol.asyncIterator]: iterate,
     };
   }
 

@@ -1,4 +1,5 @@
-export { createHub, Hub, type HubOptions, type TopicHandle } from './hub.js';
+export { createHub, Hub, type HubOptions, type TopicHandle, type TopicOptions } from './hub.js';
+export * from './topic-types.js';
 export type { ConnectionStatus, TokenSource } from './connection.js';
 export type { Snapshot } from './snapshot.js';
 export type { WatchOptions } from './watch.js';

@@ -8,8 +8,8 @@ import type { ChannelState, Epoch, Frame, Moment, Position, Row, Status, Subscri
 export interface Snapshot<R extends Row = Row> {
   /** The hub's name of the channel (`name?a=1`); known once the hub has acknowledged the subscription. */
   readonly channel: string | undefined;
-  /** `loading` until the first answer, whatever it is. */
-  readonly state: 'loading' | ChannelState;
+  /** `loading` until the first answer, whatever it is; `offline` while there is no connection to the hub. */
+  readonly state: 'loading' | 'offline' | ChannelState;
   /** The newest rows. They stay while the channel is stale, has failed, or the connection is gone. */
   readonly rows: readonly R[] | undefined;
   readonly position: Position | undefined;
@@ -79,6 +79,10 @@ export function onFrame(last: Snapshot, frame: Frame, localTime: LocalTime): Sna
 export function onStatus(last: Snapshot, status: Status): Snapshot {
   if (last.state === status.state && last.reason === status.reason && last.error === undefined) return last;
   return { ...last, state: status.state, reason: status.reason, error: undefined };
+}
+
+export function onOffline(last: Snapshot): Snapshot {
+  return last.state === 'offline' ? last : { ...last, state: 'offline', reason: undefined, error: undefined };
 }
 
 export function onRefused(last: Snapshot, error: PollcastError): Snapshot {

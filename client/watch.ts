@@ -12,8 +12,19 @@ import type { ErrorCode, PollcastError } from '../src/errors.js';
 import { Backoff } from './backoff.js';
 import { applyDelta, fits } from './delta.js';
 import type { HubClock } from './hub-clock.js';
-import { isNewer, LOADING, onFrame, onRefused, onStatus, onSubscribed, onViewers, type Snapshot } from './snapshot.js';
-import type { DeltaFrame, Frame, Params, Status, SubscribeRequest, Subscribed, Viewers } from './wire.js';
+import { shareRows } from './sharing.js';
+import {
+  isNewer,
+  LOADING,
+  onFrame,
+  onOffline,
+  onRefused,
+  onStatus,
+  onSubscribed,
+  onViewers,
+  type Snapshot,
+} from './snapshot.js';
+import type { DeltaFrame, Frame, Params, Row, Status, SubscribeRequest, Subscribed, Viewers } from './wire.js';
 
 export interface WatchOptions {
   /** Slowest refresh wanted, as a duration (`5s`); absent: the topic's own interval. */
@@ -52,7 +63,7 @@ export interface WatchWire {
 }
 
 /** Refusals that stay as they are until something here changes. All others are tried again. */
-const FINAL: ReadonlySet<ErrorCode> = new Set([
+export const FINAL: ReadonlySet<ErrorCode> = new Set([
   'UNKNOWN_TOPIC',
   'INVALID_PARAMS',
   'UNAUTHENTICATED',
@@ -110,11 +121,17 @@ export class Watch {
     this.#phase = 'idle';
     this.#cancelRetry();
     this.#backoff.reset();
+    this.offline();
     if (this.#abandoned()) this.#leave();
   }
 
+  /** There is no connection, and none may ever have been. */
+  offline(): void {
+    this.#change(onOffline(this.#snapshot));
+  }
+
   frame(message: Frame | DeltaFrame): void {
-    const frame = 'rows' in message ? message : this.#whole(message);
+    const frame = 'rows' in message ? { ...message, rows: this.#shared(message.rows) } : this.#whole(message);
     if (frame) this.#change(onFrame(this.#snapshot, frame, (moment) => this.wire.clock.toLocal(moment)));
   }
 
@@ -127,6 +144,10 @@ export class Watch {
     }
     if (isNewer(delta, position) && this.#phase === 'subscribed') this.#subscribe(false);
     return undefined;
+  }
+
+  #shared(rows: readonly Row[]): readonly Row[] {
+    return shareRows(this.#snapshot.rows, rows, this.#key);
   }
 
   status(status: Status): void {
@@ -169,7 +190,8 @@ export class Watch {
     this.#phase = 'subscribed';
     this.#key = ack.key;
     this.#backoff.reset();
-    this.#change(onSubscribed(this.#snapshot, ack, (moment) => this.wire.clock.toLocal(moment)));
+    const shared = ack.rows === undefined ? ack : { ...ack, rows: this.#shared(ack.rows) };
+    this.#change(onSubscribed(this.#snapshot, shared, (moment) => this.wire.clock.toLocal(moment)));
     if (this.#asked.presence === true) {
       const attempt = this.#attempt;
       this.wire.viewers(ack.channel, (answer) => {

@@ -56,6 +56,9 @@ export class Watches implements WatchWire {
         (early) => (early.count = count),
       ),
     );
+    connection.onStatus(({ state }) => {
+      if (state === 'offline') for (const watch of this.#byKey.values()) watch.offline();
+    });
     socket.on('connect', () => this.#settle());
     socket.on('disconnect', () => {
       this.#byChannel.clear();
@@ -80,6 +83,7 @@ export class Watches implements WatchWire {
     if (known !== undefined) return known;
     const watch = new Watch(key, topic, params, this);
     this.#byKey.set(key, watch);
+    if (this.connection.status.state === 'offline') watch.offline();
     return watch;
   }
 

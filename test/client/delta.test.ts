@@ -80,7 +80,7 @@ describe('a hub that sends deltas', () => {
 
   function subscribe(): void {
     server.onSubscribe = (request, ack) => ack({ ...accepted(request, 1, [{ id: 1 }]), key: ['id'] });
-    hub.topic('a').subscribe((snapshot) => snapshots.push(snapshot));
+    hub.topic('a').watch((snapshot) => snapshots.push(snapshot));
   }
 
   const delta = { channel: 'a', epoch: 1, polledAt: 0, remove: [] };

@@ -24,7 +24,7 @@ function open(options: HubOptions = {}): Hub {
 function watch(hub: Hub, topic: string, params: Params = {}, options = {}) {
   const seen: Snapshot[] = [];
   const waiting: (() => void)[] = [];
-  const stop = hub.topic(topic, params, options).subscribe((snapshot) => {
+  const stop = hub.topic(topic, params, options).watch((snapshot) => {
     seen.push(snapshot);
     for (const wake of waiting.splice(0)) wake();
   });

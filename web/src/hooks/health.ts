@@ -1,7 +1,7 @@
 /** The state of all panels together, for the one line at the top of the page. */
 import { useEffect, useSyncExternalStore } from 'react';
 
-export type PanelState = 'loading' | 'live' | 'stale' | 'failed';
+export type PanelState = 'loading' | 'live' | 'stale' | 'failed' | 'offline';
 
 export interface Health {
   readonly panels: number;
