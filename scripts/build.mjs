@@ -56,6 +56,7 @@ async function build(stamp) {
   mkdirSync(next);
   try {
     await step('The TypeScript of src', 'typescript/bin/tsc', ['-p', 'tsconfig.build.json', '--outDir', next]);
+    await bundleClient(join(next, 'client'));
     copyAssets(next);
     makeExecutable(next);
     if (existsSync(inProject('web', 'vite.config.ts'))) {
@@ -72,6 +73,27 @@ async function build(stamp) {
   } finally {
     rmSync(next, { recursive: true, force: true });
   }
+}
+
+/** `pollcast/client` and `pollcast/react`: small modules for browsers and Node, and their types. */
+async function bundleClient(folder) {
+  const { build: bundle } = await import('vite');
+  const entry = { index: inProject('client', 'index.ts'), react: inProject('client', 'react.ts') };
+  await bundle({
+    configFile: false,
+    root: inProject('client'),
+    logLevel: 'warn',
+    build: {
+      outDir: folder,
+      emptyOutDir: true,
+      target: 'es2022',
+      minify: true,
+      lib: { entry, formats: ['es'] },
+      rolldownOptions: { external: ['react', 'socket.io-client'], output: { chunkFileNames: '[name].js' } },
+    },
+  });
+  const types = ['-p', 'client/tsconfig.build.json', '--outDir', join(folder, 'types')];
+  await step('The types of client', 'typescript/bin/tsc', types);
 }
 
 /** What package.json names as commands: `npx pollcast` in a checkout runs it as it lies here. */
