@@ -13,7 +13,7 @@ import type { Params, Row } from './wire.js';
 // eslint-disable-next-line @typescript-eslint/no-empty-object-type -- made to be added to
 export interface Topics {}
 
-export type TopicName = keyof Topics & string;
+export type TopicName = Extract<keyof Topics, string>;
 
 /** What one topic takes and gives. */
 export interface TopicType {
