@@ -20,6 +20,8 @@ import { Waiters } from './waiters.js';
 
 /** Rounds of different slots that may be under way at once. */
 const ROUNDS_AT_ONCE = 4;
+/** While newcomers are being asked for, those who come meanwhile wait so long for each other: thousands may join at once. */
+const GATHER_COLD_MS = 15;
 
 /**
  * The one process in the cluster that asks for a topic (or a partition of it) and publishes its channels.
@@ -216,10 +218,11 @@ export class Poller implements Running<PollerMessage, Watched> {
     this.#schedule();
   }
 
-  /** Those that wait for their first answer are asked at once, all that came in the same moment together. */
+  /** Those that wait for their first answer are asked at once; together, if they came together or others are being asked. */
   #pollCold(): void {
     if (this.#coldTimer || this.#stopped) return;
-    this.#coldTimer = this.parts.context.clock.after(0, () => {
+    const asking = [...this.#rounds.values()].includes(null);
+    this.#coldTimer = this.parts.context.clock.after(asking ? GATHER_COLD_MS : 0, () => {
       this.#coldTimer = null;
       // Without the right to ask there is nothing to be done: the next beat comes back to it, or we are stopped.
       if (!this.parts.context.owns()) return;
