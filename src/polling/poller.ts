@@ -277,12 +277,8 @@ export class Poller implements Running<PollerMessage, Watched> {
     const askedAt = context.clock.now();
     const gathering = new Gathering(context.clock, async (part) => {
       const answered = part.map(([index]) => channels[index] as PolledChannel);
-      await this.#settle(
-        topic,
-        answered,
-        part.map(([, answer]) => answer),
-        askedAt,
-      );
+      const told = part.map(([, answer]) => answer);
+      await this.#settle(topic, answered, told, askedAt);
       for (const channel of answered) open.delete(channel);
       this.#done(answered);
     });

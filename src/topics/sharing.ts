@@ -7,9 +7,8 @@ const HASHED = new Set(['EXISTS_SUBLINK', 'ANY_SUBLINK']);
  * Why channels must not share this SELECT although Postgres would plan it; undefined when they may.
  *
  * A column of a UNION ALL's branch is copied into every place that uses it, after its EXISTS or IN became a sub-plan. Two
- * copies in one plan node have one plan and a hash table each, and when a parameter changes Postgres (18, and by its
- * source those before) rebuilds only the table that is looked at first: the other copy answers for the parameters
- * of the channel before. Alone no parameter ever changes. Told from the text, since plans change with the statistics: it
+ * copies in one plan node have one plan and a hash table each, and when a parameter changes Postgres (seen with 18.4; others were not tried)
+ * seems to rebuild only the table that is looked at first: the other copy answers for the parameters of the channel before. Alone no parameter ever changes. Told from the text, since plans change with the statistics: it
  * says so of some SELECTs that would do no harm.
  */
 export function sharingHazard(select: unknown): string | undefined {
