@@ -1,5 +1,6 @@
 /** What travels between a viewer and the hub, word for word as the contract names it. */
 import type { WireError } from '../src/errors.js';
+import type { Export, ExportRequest } from './exports.js';
 
 export type JsonValue =
   string | number | boolean | null | readonly JsonValue[] | { readonly [name: string]: JsonValue };
@@ -100,6 +101,10 @@ export type ClientCalls = {
   unsubscribe: Call<{ readonly channel: string }, object>;
   presence: Call<{ readonly channel: string }, Viewers>;
   history: Call<HistoryRequest, { readonly frames: readonly Frame[] }>;
+  'export:request': Call<ExportRequest, { readonly export: Export }>;
+  'export:current': Call<object, { readonly export: Export | null }>;
+  'export:cancel': Call<{ readonly id?: string }, { readonly export: Export | null }>;
+  'export:dismiss': Call<{ readonly id: string }, object>;
 };
 
 export type ServerEvents = {
@@ -107,4 +112,5 @@ export type ServerEvents = {
   status: (status: Status) => void;
   presence: (change: PresenceChange) => void;
   release: (release: Release) => void;
+  export: (change: Export) => void;
 };

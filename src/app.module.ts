@@ -11,6 +11,7 @@ import { DiscoveryModule } from './discovery/discovery.module.js';
 import type { Logger } from './kernel/log.js';
 import type { ClusterPorts } from './kernel/ports/cluster.js';
 import { HttpModule } from './http/http.module.js';
+import { ExportsModule } from './exports/exports.module.js';
 import { NodeLifecycle } from './node.lifecycle.js';
 import { CLUSTER_PORTS, CONFIG, LOG, VERSION } from './node.tokens.js';
 import { ConsoleModule } from './ops/console/console.module.js';
@@ -62,6 +63,7 @@ export class AppModule {
         PollingModule, //   the poller: a kind of process
         ChannelsModule, //  viewers: Socket.IO, Server-Sent Events, HTTP
         RoomsModule, //     rooms: shared state that outlives its process
+        ExportsModule, //   files that survive their node
       ],
       providers: [NodeLifecycle],
     };

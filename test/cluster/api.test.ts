@@ -28,6 +28,7 @@ test('a node describes all its routes, each with what it is for', async () => {
     'get /api/topics',
     'get /api/topics/{name}',
     'get /api/topics/{name}/stream',
+    'get /api/exports/{id}/file',
     'get /api/nodes',
     'get /api/processes',
     'delete /api/processes/{name}',

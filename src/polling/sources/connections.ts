@@ -251,7 +251,7 @@ function cutOff(client: pg.ClientBase): void {
  * even where the connection is encrypted, as the server takes it before it asks for more; its key can do nothing but
  * cancel what runs on a connection that is thrown away after this. Never rejects.
  */
-function cancelRunning(client: pg.PoolClient): Promise<void> {
+export function cancelRunning(client: pg.Client | pg.PoolClient): Promise<void> {
   const { processID, secretKey } = client as unknown as { processID: number; secretKey: number };
   const request = Buffer.allocUnsafe(16);
   request.writeInt32BE(16, 0);

@@ -1,0 +1,31 @@
+/** Exports, word for word as the contract names them. */
+import type { WireError } from '../src/errors.js';
+
+/** The formats that there are so far. */
+export type ExportFormat = 'csv';
+
+export interface ExportRequest {
+  readonly topic: string;
+  readonly params?: Readonly<Record<string, unknown>>;
+  readonly format: ExportFormat;
+}
+
+export interface Export {
+  readonly id: string;
+  readonly topic: string;
+  readonly params: Readonly<Record<string, unknown>>;
+  readonly format: ExportFormat;
+  readonly state: 'pending' | 'processing' | 'ready' | 'error' | 'cancelled';
+  /** From 0 to 1. */
+  readonly progress: number;
+  readonly rows: number;
+  /** Milliseconds since 1970. */
+  readonly requestedAt: number;
+  /** It had to begin again: its topic has no key, or changed meanwhile. */
+  readonly restarted?: true;
+  /** There when it is ready: a path on any node. */
+  readonly url?: string;
+  readonly bytes?: number;
+  readonly error?: WireError;
+  readonly expiresAt?: number;
+}

@@ -1,0 +1,84 @@
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { Controller, Get, Inject, Param, Req, Res } from '@nestjs/common';
+import type { Request, Response } from 'express';
+import { AccessService } from '../access/access.service.js';
+import { PollcastError } from '../errors.js';
+import { Described } from '../http/described.js';
+import { STORAGE } from '../node.tokens.js';
+import type { Storage } from '../storage/storage.js';
+import { Exports } from './exports.js';
+import { piecesOf } from './pieces.js';
+import { fileNameOf, sizeOf, type Format } from './record.js';
+
+const TYPES: Record<Format, string> = {
+  csv: 'text/csv; charset=utf-8',
+};
+
+@Controller('api/exports')
+export class ExportsController {
+  constructor(
+    @Inject(Exports) private readonly exports: Exports,
+    @Inject(AccessService) private readonly access: AccessService,
+    @Inject(STORAGE) private readonly storage: Storage,
+  ) {}
+
+  /** The finished file, for the user who asked for it: to all others there is none. Takes one range. */
+  @Get(':id/file')
+  @Described({
+    summary: 'The file of a finished export, for the user who asked for it',
+    details: 'Any node serves it, until the export expires, is dismissed, or is replaced by the next one.',
+    path: { id: 'id of the export, as `export:request` answered it' },
+    headers: {
+      Range: 'one range of bytes: 206 with that part',
+      'If-Range': 'the `ETag` of before: the whole file when it is another one by now',
+    },
+    answer: { contentType: 'text/csv', description: 'As COPY writes it: a header, then the rows; UTF-8.' },
+    others: { 206: 'The part that was asked for.', 416: 'The file has no such part.' },
+    errors: ['UNAUTHENTICATED', 'NOT_FOUND', 'UNAVAILABLE'],
+  })
+  async file(@Param('id') id: string, @Req() request: Request, @Res() response: Response): Promise<void> {
+    const { user } = await this.access.authenticateRequest(request);
+    const record = await this.exports.record(user);
+    if (record?.id !== id) throw new PollcastError('NOT_FOUND', 'there is no such export of yours');
+    if (record.state !== 'ready') throw new PollcastError('NOT_FOUND', `the export is not ready: ${record.state}`);
+    const size = sizeOf(record);
+    const etag = `"${id}"`;
+    response.setHeader('Content-Type', TYPES[record.format]);
+    response.setHeader('Content-Disposition', `attachment; filename="${fileNameOf(record)}"`);
+    response.setHeader('Cache-Control', 'private, no-cache');
+    response.setHeader('Accept-Ranges', 'bytes');
+    response.setHeader('ETag', etag);
+    const range = rangeOf(request, size, etag);
+    if (range === 'beyond') {
+      response.status(416).setHeader('Content-Range', `bytes */${size}`).end();
+      return;
+    }
+    const { start, end } = range ?? { start: 0, end: size - 1 };
+    if (range) response.status(206).setHeader('Content-Range', `bytes ${start}-${end}/${size}`);
+    response.setHeader('Content-Length', end - start + 1);
+    if (request.method === 'HEAD') {
+      response.end();
+      return;
+    }
+    const gone = new AbortController();
+    response.on('close', () => gone.abort());
+    try {
+      await pipeline(Readable.from(piecesOf(this.storage, record.pieces, gone.signal, { start, end })), response);
+    } catch (error) {
+      // Whoever has got half of it sees that by the length; whoever has left needs no answer.
+      if (!response.headersSent) throw error;
+      response.destroy();
+    }
+  }
+}
+
+/** One range; of several none, which is allowed. A condition that does not hold makes it none, too. */
+function rangeOf(request: Request, size: number, etag: string): { start: number; end: number } | 'beyond' | undefined {
+  const condition = request.get('if-range');
+  if (condition !== undefined && condition !== etag) return undefined;
+  const ranges = request.range(size);
+  if (ranges === -1) return 'beyond';
+  if (!Array.isArray(ranges) || ranges.type !== 'bytes' || ranges.length !== 1) return undefined;
+  return ranges[0];
+}

@@ -1,0 +1,92 @@
+import { Inject } from '@nestjs/common';
+import { Ack, ConnectedSocket, MessageBody, SubscribeMessage, WebSocketGateway } from '@nestjs/websockets';
+import type { Socket } from 'socket.io';
+import { z } from 'zod';
+import { AccessService } from '../access/access.service.js';
+import { PollcastError } from '../errors.js';
+import type { Logger } from '../kernel/log.js';
+import { LOG } from '../node.tokens.js';
+import { acknowledged, type Acknowledge } from '../sockets/call.js';
+import { parseMessage } from '../sockets/message.js';
+import { TopicCatalogue } from '../topics/catalogue.js';
+import { channelOf } from '../topics/channel.js';
+import { Exports } from './exports.js';
+import { FORMATS } from './record.js';
+
+const id = z.string().min(1).max(100);
+const requestSchema = z.strictObject({
+  topic: z.string().min(1).max(200),
+  params: z.record(z.string(), z.unknown()).optional(),
+  format: z.enum(FORMATS, { error: () => `expected one of the formats that there are: ${FORMATS.join(', ')}` }),
+});
+const nothingSchema = z.strictObject({}).nullish();
+const cancelSchema = z.strictObject({ id: id.optional() }).nullish();
+const dismissSchema = z.strictObject({ id });
+
+/** The contract's calls about exports. Whose they are says the connection, never the message. */
+@WebSocketGateway()
+export class ExportsGateway {
+  constructor(
+    @Inject(Exports) private readonly exports: Exports,
+    @Inject(AccessService) private readonly access: AccessService,
+    @Inject(TopicCatalogue) private readonly topics: TopicCatalogue,
+    @Inject(LOG) private readonly log: Logger,
+  ) {}
+
+  @SubscribeMessage('export:request')
+  async request(
+    @ConnectedSocket() socket: Socket,
+    @MessageBody() body: unknown,
+    @Ack() ack?: Acknowledge,
+  ): Promise<void> {
+    await acknowledged(this.log, ack, async (acknowledge) => {
+      const { topic: name, params, format } = parseMessage(requestSchema, body);
+      const { identity } = this.access.of(socket);
+      const topic = this.topics.get(name);
+      this.access.assertMayWatch(identity, topic);
+      if (topic.read) {
+        const message = `expected a topic that is a statement; ${name} is written in code, which cannot be exported`;
+        throw new PollcastError('BAD_REQUEST', message);
+      }
+      const channel = channelOf(topic, params ?? {}, identity.claims);
+      acknowledge({ export: await this.exports.request(identity.user, channel, format) });
+    });
+  }
+
+  @SubscribeMessage('export:current')
+  async current(
+    @ConnectedSocket() socket: Socket,
+    @MessageBody() body: unknown,
+    @Ack() ack?: Acknowledge,
+  ): Promise<void> {
+    await acknowledged(this.log, ack, async (acknowledge) => {
+      parseMessage(nothingSchema, body);
+      acknowledge({ export: await this.exports.current(this.access.of(socket).identity.user) });
+    });
+  }
+
+  @SubscribeMessage('export:cancel')
+  async cancel(
+    @ConnectedSocket() socket: Socket,
+    @MessageBody() body: unknown,
+    @Ack() ack?: Acknowledge,
+  ): Promise<void> {
+    await acknowledged(this.log, ack, async (acknowledge) => {
+      const message = parseMessage(cancelSchema, body);
+      acknowledge(await this.exports.cancel(this.access.of(socket).identity.user, message?.id));
+    });
+  }
+
+  @SubscribeMessage('export:dismiss')
+  async dismiss(
+    @ConnectedSocket() socket: Socket,
+    @MessageBody() body: unknown,
+    @Ack() ack?: Acknowledge,
+  ): Promise<void> {
+    await acknowledged(this.log, ack, async (acknowledge) => {
+      const { id } = parseMessage(dismissSchema, body);
+      await this.exports.dismiss(this.access.of(socket).identity.user, id);
+      acknowledge({});
+    });
+  }
+}

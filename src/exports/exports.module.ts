@@ -1,0 +1,68 @@
+import { Inject, Module, type OnModuleInit } from '@nestjs/common';
+import type { Config } from '../config.js';
+import type { Database } from '../database/database.js';
+import { Kernel } from '../kernel/kernel.js';
+import type { Logger } from '../kernel/log.js';
+import type { ClusterPorts } from '../kernel/ports/cluster.js';
+import { CLUSTER_PORTS, CONFIG, DATABASE, LOG, STORAGE } from '../node.tokens.js';
+import { Slots } from '../polling/sources/slots.js';
+import { People } from '../sockets/people.js';
+import type { Storage } from '../storage/storage.js';
+import { TopicCatalogue } from '../topics/catalogue.js';
+import { exportKind } from './export-kind.js';
+import { ExportsController } from './exports.controller.js';
+import { ExportsGateway } from './exports.gateway.js';
+import { Exports } from './exports.js';
+
+/** Exports that a node works on at once; the others wait, pending. */
+const AT_ONCE = 4;
+const PIECE_ROWS = 100_000;
+const PIECE_BYTES = 16 * 1024 * 1024;
+/** A little over a quarter of a second: four times a second at most. */
+const ANNOUNCE_MS = 260;
+
+/** Files of topics' results, made by a process that survives its node. */
+@Module({
+  controllers: [ExportsController],
+  providers: [
+    {
+      provide: Exports,
+      inject: [Kernel, CLUSTER_PORTS],
+      useFactory: (kernel: Kernel, { store }: ClusterPorts) => new Exports(kernel, store),
+    },
+    ExportsGateway,
+  ],
+})
+export class ExportsModule implements OnModuleInit {
+  constructor(
+    @Inject(Kernel) private readonly kernel: Kernel,
+    @Inject(STORAGE) private readonly storage: Storage,
+    @Inject(DATABASE) private readonly database: Database,
+    @Inject(TopicCatalogue) private readonly topics: TopicCatalogue,
+    @Inject(People) private readonly people: People,
+    @Inject(CONFIG) private readonly config: Config,
+    @Inject(LOG) private readonly log: Logger,
+  ) {}
+
+  onModuleInit(): void {
+    const slots = new Slots(AT_ONCE);
+    this.kernel.define(
+      exportKind({
+        storage: this.storage,
+        connectionString: this.database.url,
+        node: this.config.nodeName,
+        clock: this.kernel.clock,
+        log: this.log,
+        settings: {
+          ...this.config.exports,
+          pieceRows: PIECE_ROWS,
+          pieceBytes: PIECE_BYTES,
+          announceMs: ANNOUNCE_MS,
+        },
+        topic: (name) => this.topics.get(name),
+        enter: (signal) => slots.enter(signal),
+        tell: (user, view) => this.people.tell(user, 'export', view),
+      }),
+    );
+  }
+}

@@ -1,0 +1,132 @@
+import type { WireError } from '../errors.js';
+import type { ParamValue } from '../topics/topic.js';
+
+export const EXPORT_KIND = 'export';
+export const FORMATS = ['csv'] as const;
+export type Format = (typeof FORMATS)[number];
+
+/** All files of exports lie below this folder of the storage, those of one export in a folder of its own. */
+export const EXPORTS_FOLDER = 'exports';
+
+/** The process that makes a user's exports, one at a time. */
+export function processOf(user: string): string {
+  return `${EXPORT_KIND}:${encodeURIComponent(user)}`;
+}
+
+export function folderOf(id: string): string {
+  return `${EXPORTS_FOLDER}/${id}`;
+}
+
+export function fileUrl(id: string): string {
+  return `/api/exports/${id}/file`;
+}
+
+/** A stored file; the download is all of them, one after the other. */
+export interface Piece {
+  readonly path: string;
+  readonly bytes: number;
+  readonly rows: number;
+}
+
+/** The key of a row as texts of its columns, as Postgres writes them; null is NULL. */
+export type KeyTexts = readonly (string | null)[];
+
+/**
+ * All that is known of a user's export: the backup of its process, saved under the fence. Whoever takes over goes on
+ * from here, and any node serves the file from here.
+ *
+ * Invariant: `pieces` holds exactly the rows up to and including `after`, `kept` in number; files that are not among
+ * them are nobody's.
+ */
+export interface ExportRecord {
+  readonly id: string;
+  readonly user: string;
+  readonly topic: string;
+  /** The topic's version that `pieces` were made by: another one's rows do not go with them. */
+  readonly version: string;
+  /** The channel's key, claims included. */
+  readonly channel: string;
+  /** What the user may know of the parameters. */
+  readonly params: Readonly<Record<string, ParamValue>>;
+  readonly format: Format;
+  readonly state: 'pending' | 'processing' | 'ready' | 'error' | 'cancelled';
+  /** Rows got so far, those of an unfinished piece included. */
+  readonly rows: number;
+  readonly progress: number;
+  /** How many rows the database expects in all; 0: not asked yet. */
+  readonly expected: number;
+  readonly pieces: readonly Piece[];
+  readonly kept: number;
+  /** `null`: from the start. */
+  readonly after: KeyTexts | null;
+  /** All rows are in `pieces`: what is left is to make the file of them. */
+  readonly gathered: boolean;
+  /** It had to begin again, because what another node had done could not be continued. */
+  readonly restarted: boolean;
+  readonly requestedAt: number;
+  /** When it must be ready. Ms since 1970, as all times. */
+  readonly deadline: number;
+  readonly error?: WireError;
+  readonly finishedAt?: number;
+  /** When it is removed, file and record. */
+  readonly expiresAt?: number;
+}
+
+/** What clients see of it, by the contract. */
+export interface ExportView {
+  readonly id: string;
+  readonly topic: string;
+  readonly params: Readonly<Record<string, ParamValue>>;
+  readonly format: Format;
+  readonly state: ExportRecord['state'];
+  readonly progress: number;
+  readonly rows: number;
+  readonly requestedAt: number;
+  readonly restarted?: true;
+  readonly url?: string;
+  readonly bytes?: number;
+  readonly error?: WireError;
+  readonly expiresAt?: number;
+}
+
+export function isUnderWay(record: ExportRecord | null): record is ExportRecord & { state: 'pending' | 'processing' } {
+  return record?.state === 'pending' || record?.state === 'processing';
+}
+
+export function viewOf(record: ExportRecord): ExportView {
+  const { id, topic, params, format, state, rows, requestedAt, error, expiresAt } = record;
+  return {
+    id,
+    topic,
+    params,
+    format,
+    state,
+    progress: record.progress,
+    rows,
+    requestedAt,
+    ...(record.restarted ? { restarted: true } : {}),
+    ...(state === 'ready' ? { url: fileUrl(id), bytes: sizeOf(record) } : {}),
+    ...(error ? { error } : {}),
+    ...(expiresAt === undefined ? {} : { expiresAt }),
+  };
+}
+
+export function sizeOf({ pieces }: ExportRecord): number {
+  return pieces.reduce((sum, { bytes }) => sum + bytes, 0);
+}
+
+/** As a browser saves it: `sales.by_region-2026-11-25-1430.csv`. */
+export function fileNameOf({ topic, format, requestedAt }: ExportRecord): string {
+  const at = new Date(requestedAt).toISOString().slice(0, 16).replace('T', '-').replace(':', '');
+  return `${topic}-${at}.${format}`;
+}
+
+/**
+ * How much of it is done, from 0 to below 1, when `rows` of about `expected` are there. The database's guess may be
+ * far off: past nine tenths of it the rest shrinks with every row and never ends.
+ */
+export function shareOf(rows: number, expected: number): number {
+  if (expected <= 0 || rows <= 0) return 0;
+  const known = 0.9 * expected;
+  return rows <= known ? rows / expected : 0.9 + 0.09 * (1 - known / rows);
+}

@@ -1,0 +1,231 @@
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { buffer } from 'node:stream/consumers';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { SignJWT } from 'jose';
+import pg from 'pg';
+import { to as copyTo } from 'pg-copy-streams';
+import type { Socket } from 'socket.io-client';
+import type { ExportView } from '../../src/exports/record.js';
+import { Lookout, nodeNamed, others } from '../cluster/hub.js';
+import { call, connectSocket, type Answer } from '../cluster/viewer.js';
+import { startCluster, type TestCluster } from '../support/cluster.js';
+import { eventually } from '../support/eventually.js';
+
+const SECRET = 'a secret that only the issuer and the hub know';
+const ROWS = 260_000;
+const PIECE_ROWS = 100_000;
+const COLUMNS = `id, CASE WHEN id % 7 = 0 THEN E'two\\nlines, "quoted"' WHEN id % 5 = 0 THEN NULL ELSE 'n° ' || id END AS name`;
+
+let cluster: TestCluster;
+let lookout: Lookout;
+let files: string;
+const sockets: Socket[] = [];
+
+beforeAll(async () => {
+  files = await mkdtemp(join(tmpdir(), 'pollcast-exports-'));
+  cluster = await startCluster({
+    nodes: 3,
+    topics: {
+      'things.sql': `/*\ninterval: 5s\nkey: [id]\n*/\nSELECT ${COLUMNS}, at FROM things`,
+      'slow.sql':
+        `/*\ninterval: 5s\nkey: [id]\n*/\nSELECT ${COLUMNS}, CASE WHEN id % 1000 = 0 THEN pg_sleep(0.02)::text END AS pause ` +
+        `FROM things ORDER BY id`,
+      'part.sql': `/*\ninterval: 5s\nparams:\n  most: {type: int}\n  name: {type: text, default: "x"}\n*/\nSELECT id, :name AS name FROM things WHERE id <= :most ORDER BY id`,
+      'broken.sql': `/*\ninterval: 5s\nkey: [id]\n*/\nSELECT id, 1 / (id - 1000) AS n FROM things`,
+    },
+    schema:
+      `CREATE TABLE things AS SELECT i AS id, timestamptz '2026-01-01' + i * interval '1 s' AS at ` +
+      `FROM generate_series(1, ${ROWS}) AS i; ALTER TABLE things ADD PRIMARY KEY (id); ANALYZE things`,
+    env: { STORAGE_URL: `file:${files}`, AUTH: 'jwt', AUTH_JWT_SECRET: SECRET },
+  });
+  lookout = new Lookout(cluster);
+}, 90_000);
+
+afterAll(async () => {
+  for (const socket of sockets) socket.close();
+  await lookout.close();
+  await cluster.stop();
+  await rm(files, { recursive: true, force: true });
+}, 60_000);
+
+function token(user: string): Promise<string> {
+  return new SignJWT({ sub: user })
+    .setProtectedHeader({ alg: 'HS256' })
+    .setExpirationTime('1h')
+    .sign(new TextEncoder().encode(SECRET));
+}
+
+/** Somebody at a node, and what he is told. */
+async function connect(user: string, url = cluster.url): Promise<{ socket: Socket; told: ExportView[] }> {
+  const socket = await connectSocket(url, { auth: { token: await token(user) } });
+  sockets.push(socket);
+  const told: ExportView[] = [];
+  socket.on('export', (view: ExportView) => told.push(view));
+  return { socket, told };
+}
+
+function exported(answer: Answer): ExportView {
+  if (!answer.ok) throw new Error(`refused: ${JSON.stringify(answer.error)}`);
+  return answer.export as ExportView;
+}
+
+async function request(socket: Socket, topic: string, params = {}): Promise<ExportView> {
+  return exported(await call(socket, 'export:request', { topic, params, format: 'csv' }));
+}
+
+async function current(socket: Socket): Promise<ExportView | null> {
+  const answer = await call(socket, 'export:current', {});
+  if (!answer.ok) throw new Error(`refused: ${JSON.stringify(answer.error)}`);
+  return answer.export as ExportView | null;
+}
+
+/** Waits for the end of it. */
+function ended(socket: Socket): Promise<ExportView> {
+  return eventually(
+    async () => {
+      const view = await current(socket);
+      return view && view.state !== 'pending' && view.state !== 'processing' ? view : null;
+    },
+    { what: 'the end of the export', deadlineMs: 60_000 },
+  );
+}
+
+async function download(user: string, url: string | undefined, base: string, headers = {}): Promise<Response> {
+  return fetch(`${base}${url ?? '/none'}`, { headers: { ...headers, Authorization: `Bearer ${await token(user)}` } });
+}
+
+/** What Postgres itself writes. */
+async function copy(select: string): Promise<string> {
+  const client = new pg.Client({ connectionString: cluster.database.url });
+  await client.connect();
+  try {
+    return (await buffer(client.query(copyTo(`COPY (${select}) TO STDOUT (FORMAT csv, HEADER)`)))).toString();
+  } finally {
+    await client.end();
+  }
+}
+
+test('a csv is what COPY writes, from any node, as a whole or by a range, and only for its owner', async () => {
+  const { socket, told } = await connect('ada');
+  const asked = await request(socket, 'things');
+  expect(asked).toMatchObject({ topic: 'things', format: 'csv', state: 'pending', rows: 0, progress: 0 });
+  const ready = await ended(socket);
+  expect(ready).toMatchObject({ id: asked.id, state: 'ready', rows: ROWS, progress: 1 });
+  const wanted = await copy(`SELECT ${COLUMNS}, at FROM things ORDER BY id`);
+  for (const node of cluster.nodes) {
+    const response = await download('ada', ready.url, node.url);
+    expect(response.status).toBe(200);
+    expect(response.headers.get('content-disposition')).toMatch(/^attachment; filename="things-[\d-]+\.csv"$/);
+    expect((await response.text()) === wanted).toBe(true);
+  }
+  const bytes = Buffer.from(wanted);
+  expect(ready.bytes).toBe(bytes.length);
+  const from = bytes.length - 5_000_000;
+  const part = await download('ada', ready.url, cluster.url, { Range: `bytes=${from}-${from + 4_000_000}` });
+  expect(part.status).toBe(206);
+  expect(part.headers.get('content-range')).toBe(`bytes ${from}-${from + 4_000_000}/${bytes.length}`);
+  expect(Buffer.from(await part.arrayBuffer()).equals(bytes.subarray(from, from + 4_000_001))).toBe(true);
+  const beyond = await download('ada', ready.url, cluster.url, { Range: `bytes=${bytes.length}-` });
+  expect(beyond.status).toBe(416);
+
+  expect((await download('eve', ready.url, cluster.url)).status).toBe(404);
+  expect((await fetch(`${cluster.url}${ready.url}`)).status).toBe(401);
+
+  await eventually(() => told.at(-1)?.state === 'ready');
+  const progress = told.map((view) => view.progress);
+  expect(progress).toEqual([...progress].sort((a, b) => a - b));
+
+  expect(await call(socket, 'export:dismiss', { id: 'another' })).toMatchObject({ error: { code: 'NOT_FOUND' } });
+  expect(await call(socket, 'export:dismiss', { id: ready.id })).toEqual({ ok: true });
+  expect(await current(socket)).toBeNull();
+  expect((await download('ada', ready.url, cluster.url)).status).toBe(404);
+  expect(await readdir(join(files, 'exports')).catch(() => [])).not.toContain(ready.id);
+}, 120_000);
+
+test('100 requests of one user at once, through three nodes, make one export; the others are told of it', async () => {
+  const people = await Promise.all(cluster.nodes.map((node) => connect('bob', node.url)));
+  const answers = await Promise.all(
+    Array.from({ length: 100 }, (_, i) =>
+      call((people[i % people.length] as { socket: Socket }).socket, 'export:request', {
+        topic: 'slow',
+        format: 'csv',
+      }),
+    ),
+  );
+  const made = answers.filter(({ ok }) => ok).map((answer) => exported(answer).id);
+  expect(made).toHaveLength(1);
+  for (const answer of answers) {
+    if (answer.ok) continue;
+    expect(answer.error).toMatchObject({ code: 'EXPORT_RUNNING', details: { export: { id: made[0], topic: 'slow' } } });
+  }
+  const { socket } = people[1] as { socket: Socket };
+  expect(await call(socket, 'export:cancel', { id: 'another' })).toMatchObject({ error: { code: 'NOT_FOUND' } });
+  expect(exported(await call(socket, 'export:cancel', {}))).toMatchObject({ id: made[0], state: 'cancelled' });
+  for (const { told } of people) await eventually(() => told.at(-1)?.state === 'cancelled');
+  expect(await readdir(join(files, 'exports')).catch(() => [])).not.toContain(made[0]);
+  const busy = `SELECT 1 FROM pg_stat_activity WHERE query LIKE 'COPY%' AND state = 'active'`;
+  await eventually(async () => (await cluster.postgres.query(busy)).length === 0, { what: 'the end of the query' });
+  // Over is over: the next one may be asked for.
+  await request(socket, 'part', { most: 3, name: `it's \\ "x"` });
+  const ready = await ended(socket);
+  expect(ready).toMatchObject({ state: 'ready', rows: 3, params: { most: 3 } });
+  const text = await (await download('bob', ready.url, cluster.url)).text();
+  expect(text).toBe(['id,name', ...[1, 2, 3].map((id) => `${id},"it's \\ ""x"""`), ''].join('\n'));
+}, 120_000);
+
+test('what cannot be exported is answered with a code, and a failed export can be asked for again', async () => {
+  const { socket } = await connect('cy');
+  for (const format of ['xlsx', 'pdf', 'doc', undefined]) {
+    const answer = await call(socket, 'export:request', { topic: 'things', format });
+    expect(answer).toMatchObject({ error: { code: 'BAD_REQUEST', message: expect.stringMatching(/there are: csv/) } });
+  }
+  expect(await call(socket, 'export:request', { topic: 'none', format: 'csv' })).toMatchObject({
+    error: { code: 'UNKNOWN_TOPIC' },
+  });
+  expect(await call(socket, 'export:request', { topic: 'part', format: 'csv' })).toMatchObject({
+    error: { code: 'INVALID_PARAMS' },
+  });
+  expect(await current(socket)).toBeNull();
+  const { id } = await request(socket, 'broken');
+  const failed = await ended(socket);
+  expect(failed).toMatchObject({ id, state: 'error', error: { code: 'QUERY_FAILED' } });
+  expect(failed.url).toBeUndefined();
+  await request(socket, 'part', { most: 1 });
+  expect(await ended(socket)).toMatchObject({ state: 'ready', rows: 1 });
+}, 120_000);
+
+test('kill -9 of the exporting node half-way: another goes on behind the last piece, no row lost or doubled', async () => {
+  const probe = await connect('dora');
+  const { id } = await request(probe.socket, 'slow');
+  const owner = await eventually(() => lookout.owner('export:dora'), { what: 'an owner' });
+  const witness = others(cluster.nodes, owner.node)[0];
+  if (!witness) throw new Error('no other node');
+  const { socket } = await connect('dora', witness.url);
+  await eventually(async () => ((await current(socket))?.rows ?? 0) > PIECE_ROWS + 10_000, {
+    what: 'more than a piece',
+    deadlineMs: 60_000,
+  });
+  const killedAt = Date.now();
+  await nodeNamed(cluster.nodes, owner.node).kill('SIGKILL');
+  const next = await lookout.newOwner('export:dora', owner.node);
+  console.log(`kill -9 of the exporting node: another went on after ${Date.now() - killedAt} ms`);
+  expect(next.fence).toBeGreaterThan(owner.fence);
+  const ready = await ended(socket);
+  expect(ready).toMatchObject({ id, state: 'ready', rows: ROWS });
+  expect(ready.restarted).toBeUndefined();
+  const response = await download('dora', ready.url, witness.url);
+  const wanted = await copy(`SELECT ${COLUMNS}, CASE WHEN id % 1000 = 0 THEN '' END AS pause FROM things ORDER BY id`);
+  expect((await response.text()) === wanted).toBe(true);
+  // The first piece is the first owner's still: it was not done again. What it left unfinished goes with the folder.
+  const owners = async (): Promise<string> =>
+    (await readdir(join(files, 'exports', id)))
+      .filter((name) => !name.startsWith('.'))
+      .sort()
+      .map((name) => name.slice(0, name.indexOf('-')))
+      .join();
+  await eventually(async () => (await owners()) === [owner.fence, next.fence, next.fence].join(), { what: 'pieces' });
+  expect(await call(socket, 'export:dismiss', { id })).toEqual({ ok: true });
+  expect(await readdir(join(files, 'exports')).catch(() => [])).not.toContain(id);
+}, 120_000);
