@@ -6,7 +6,7 @@
 import { io, type Socket } from 'socket.io-client';
 import { PollcastError, type WireError } from '../src/errors.js';
 import { Backoff } from './backoff.js';
-import type { Ack, ClientCalls, ServerEvents } from './wire.js';
+import type { Ack, ClientCalls, Release, ServerEvents } from './wire.js';
 
 export type HubSocket = Socket<ServerEvents, ClientCalls>;
 
@@ -28,6 +28,8 @@ export type TokenSource = string | ((refused?: PollcastError) => string | Promis
 export interface ConnectionOptions {
   readonly url?: string | undefined;
   readonly token?: TokenSource | undefined;
+  /** The version of the hub that this client came with. */
+  readonly version?: string | undefined;
   /** How long an answer to a call may take before it counts as `UNAVAILABLE`. */
   readonly callTimeoutMs: number;
   readonly retryFirstMs: number;
@@ -41,6 +43,8 @@ export class Connection {
   #status: ConnectionStatus = { state: 'connecting', since: Date.now() };
   #retry: ReturnType<typeof setTimeout> | undefined;
   #refused: PollcastError | undefined;
+  /** The last that the hub told of. */
+  #release: Release | undefined;
   readonly #backoff: Backoff;
   readonly #listeners = new Set<(status: ConnectionStatus) => void>();
 
@@ -59,12 +63,17 @@ export class Connection {
     this.socket = options.url === undefined ? io(socketOptions) : io(options.url, socketOptions);
     this.socket.on('connect', () => this.#online());
     this.socket.on('disconnect', (reason) => this.#lost(reason));
+    this.socket.on('release', (release) => (this.#release = release));
     this.socket.on('connect_error', (error) => this.#failed(error));
     this.socket.connect();
   }
 
   get status(): ConnectionStatus {
     return this.#status;
+  }
+
+  get release(): Release | undefined {
+    return this.#release;
   }
 
   onStatus(listener: (status: ConnectionStatus) => void): () => void {
@@ -107,7 +116,9 @@ export class Connection {
     this.#refused = undefined;
     try {
       const value = typeof token === 'function' ? await token(refused) : token;
-      give(value === undefined ? {} : { token: value });
+      // The newest that is known here, so that the hub tells of each release once, on whichever node.
+      const version = this.#release?.version ?? this.options.version;
+      give({ ...(value !== undefined && { token: value }), ...(version !== undefined && { version }) });
     } catch (thrown) {
       this.socket.disconnect();
       this.#offline(

@@ -17,6 +17,8 @@ import type { ClientCalls, Frame, HistoryRequest, Params, Release, Row, ServerEv
 
 export interface HubOptions {
   readonly token?: TokenSource;
+  /** The version of the hub that this page was built with: with an older one it is told of the `release` that it missed. */
+  readonly version?: string;
   /** Default 10000. */
   readonly callTimeoutMs?: number;
   /** First and longest wait before trying again, jittered. Defaults: 300, 10000. */
@@ -64,6 +66,7 @@ export class Hub {
   constructor(url?: string, options: HubOptions = {}) {
     const {
       token,
+      version,
       callTimeoutMs = 10_000,
       retryFirstMs = 300,
       retryMostMs = 10_000,
@@ -72,7 +75,7 @@ export class Hub {
       hiddenEvery = '15s',
       visibility = pageVisibility,
     } = options;
-    this.#connection = new Connection({ url, token, callTimeoutMs, retryFirstMs, retryMostMs });
+    this.#connection = new Connection({ url, token, version, callTimeoutMs, retryFirstMs, retryMostMs });
     this.#watches = new Watches(
       this.#connection,
       this.clock,
@@ -165,6 +168,11 @@ export class Hub {
 
   onConnection(listener: (status: ConnectionStatus) => void): () => void {
     return this.#connection.onStatus(listener);
+  }
+
+  /** The last release that the hub told of; none as long as this client is up to date. */
+  get release(): Release | undefined {
+    return this.#connection.release;
   }
 
   /** Told once for each new version of the hub that is rolled out. */

@@ -8,7 +8,7 @@ import type { Snapshot } from './snapshot.js';
 import { topicKey } from './topic-key.js';
 import type { AnyTopic, RowOf, TopicArgs, TopicName } from './topic-types.js';
 import type { WatchOptions } from './watch.js';
-import type { Params, Row } from './wire.js';
+import type { Params, Release, Row } from './wire.js';
 
 const HubContext = createContext<Hub | null>(null);
 
@@ -29,6 +29,17 @@ export function useConnection(): ConnectionStatus {
     subscribe,
     () => hub.connection,
     () => hub.connection,
+  );
+}
+
+/** The newest release that the hub told of: the page that this was built into is older. */
+export function useRelease(): Release | undefined {
+  const hub = useHub();
+  const subscribe = useCallback((changed: () => void) => hub.onRelease(changed), [hub]);
+  return useSyncExternalStore(
+    subscribe,
+    () => hub.release,
+    () => hub.release,
   );
 }
 

@@ -42,6 +42,7 @@ function wanted() {
     'web',
     'tsconfig.json',
     'tsconfig.build.json',
+    'package.json',
     'package-lock.json',
     'scripts/build.mjs',
   ];

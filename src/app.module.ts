@@ -17,6 +17,7 @@ import { CLUSTER_PORTS, CONFIG, LOG, VERSION } from './node.tokens.js';
 import { ConsoleModule } from './ops/console/console.module.js';
 import { OpsModule } from './ops/ops.module.js';
 import { PollingModule } from './polling/polling.module.js';
+import { ReleasesModule } from './releases/releases.module.js';
 import { RoomsModule } from './rooms/rooms.module.js';
 import { SocketsModule } from './sockets/sockets.module.js';
 import { StorageModule } from './storage/storage.module.js';
@@ -64,6 +65,7 @@ export class AppModule {
         ChannelsModule, //  viewers: Socket.IO, Server-Sent Events, HTTP
         RoomsModule, //     rooms: shared state that outlives its process
         ExportsModule, //   files that survive their node
+        ReleasesModule, //  told to viewers once they run everywhere
       ],
       providers: [NodeLifecycle],
     };

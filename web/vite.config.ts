@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { defineConfig } from 'vite';
 
 const here = import.meta.dirname;
@@ -5,11 +6,15 @@ const here = import.meta.dirname;
 /** A page of its own for each name: `/` is the dashboard. The hub serves what is built here. */
 const PAGES = { console: `${here}/console.html`, dashboard: `${here}/index.html`, reference: `${here}/reference.html` };
 
+/** What a page says it was built with; the hub tells it when another one is rolled out. */
+const { version } = JSON.parse(readFileSync(`${here}/../package.json`, 'utf8')) as { version: string };
+
 /** `npx vite web` beside a hub: the page reloads as it is edited and talks to that hub. */
 const hub = process.env.POLLCAST_URL ?? 'http://127.0.0.1:3000';
 
 export default defineConfig({
   root: here,
+  define: { __POLLCAST_VERSION__: JSON.stringify(version) },
   build: {
     outDir: `${here}/../dist/web`,
     emptyOutDir: true,

@@ -132,8 +132,11 @@ test('survives the death of its node without a reload', async () => {
 test('the browser is closed: nothing is polled any more', async () => {
   await browser.close();
   const node = cluster.nodes.find((one) => one.alive());
-  await eventually(async () => (await get<unknown[]>(`${node?.url}/api/processes`)).length === 0, {
-    what: 'the end of all pollers',
-  });
+  await eventually(
+    async () => !(await get<{ kind: string }[]>(`${node?.url}/api/processes`)).some(({ kind }) => kind === 'poller'),
+    {
+      what: 'the end of all pollers',
+    },
+  );
   expect(await watched()).toEqual([]);
 });

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { startCluster, type TestCluster } from '../support/cluster.js';
 import { eventually } from '../support/eventually.js';
-import { clock, get, oneRow, others } from './hub.js';
+import { clock, get, oneRow, others, processes } from './hub.js';
 import { TestViewer } from './viewer.js';
 
 const VIEWERS = 30;
@@ -69,7 +69,9 @@ test('all of them see the same frames, each once and in order', async () => {
 });
 
 test('one node asks for all: the others hold no connection for it', async () => {
-  const [row] = await get<{ name: string; node: string }[]>(`${cluster.nodes[0]?.url}/api/processes`);
+  const pollers = (await processes(cluster.nodes[0]!)).filter(({ kind }) => kind === 'poller');
+  expect(pollers).toHaveLength(1);
+  const [row] = pollers;
   expect(row).toMatchObject({ name: 'poller:shared', kind: 'poller', state: 'running' });
   const askers = new Set(viewers.flatMap(({ received }) => received.map(({ rows }) => rows[0]?.by)));
   expect([...askers]).toEqual([expect.stringContaining(row?.node ?? '')]);

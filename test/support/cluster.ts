@@ -34,8 +34,8 @@ export interface TestCluster {
   topicsDir?: string;
   /** nginx if there is one, else the first node */
   url: string;
-  /** One more node. */
-  add(env?: Record<string, string>): Promise<TestNode>;
+  /** One more node; `root`: of another package than this one. */
+  add(env?: Record<string, string>, root?: string): Promise<TestNode>;
   /**
    * Stops every node gracefully, then fails if one did not end with code 0 (those that the test killed are let be), or
    * a lease or a connection is left.
@@ -66,8 +66,9 @@ export async function startCluster(options: ClusterOptions = {}): Promise<TestCl
     releases.push(() => expectNoLeaks({ redis, prefix, postgres, database: database.name }));
 
     const nodes: TestNode[] = [];
-    const add = async (env: Record<string, string> = {}) => {
+    const add = async (env: Record<string, string> = {}, root?: string) => {
       const node = await startNode({
+        root,
         env: {
           DATABASE_URL: database.url,
           REDIS_URL: redis.url,

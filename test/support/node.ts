@@ -30,6 +30,8 @@ export interface TestNode {
 }
 
 export interface TestNodeOptions {
+  /** the folder of the built package; absent: this one (see `packageOfVersion`) */
+  root?: string;
   /** the hub's environment (contract); PORT, NODE_NAME and STORAGE_URL are chosen when absent */
   env?: Record<string, string>;
   /** false: return at once, for nodes that must not become ready */
@@ -37,8 +39,12 @@ export interface TestNodeOptions {
 }
 
 /** One hub as a real process from the build in dist. It dies with the test process. */
-export async function startNode({ env = {}, ready = true }: TestNodeOptions = {}): Promise<TestNode> {
-  const main = join(projectRoot, 'dist', 'main.js');
+export async function startNode({
+  root = projectRoot,
+  env = {},
+  ready = true,
+}: TestNodeOptions = {}): Promise<TestNode> {
+  const main = join(root, 'dist', 'main.js');
   if (!existsSync(main)) throw new Error('dist/main.js is missing: run `npm run build` (npm test does it) first.');
   const name = env.NODE_NAME ?? `node-${randomBytes(3).toString('hex')}`;
   const storage = await mkdtemp(join(tmpdir(), 'pollcast-node-'));

@@ -15,7 +15,7 @@ export function drawPage(page: ReactNode, options?: HubOptions): void {
   if (root === null) throw new Error('the page has no element with the id `page` to draw into.');
   createRoot(root).render(
     <StrictMode>
-      <HubProvider hub={createHub(undefined, options)}>{page}</HubProvider>
+      <HubProvider hub={createHub(undefined, { version: __POLLCAST_VERSION__, ...options })}>{page}</HubProvider>
     </StrictMode>,
   );
 }

@@ -6,10 +6,12 @@ import { useNow } from '../hooks/page-life.js';
 import { chooseTheme, useTheme } from '../hooks/theme.js';
 import { Mark, Moon, Sun } from './icons.js';
 import { PageLinks } from './page-links.js';
+import { ReleaseBar } from './release-bar.js';
 
 export function PageHeader({ children }: { readonly children?: React.ReactNode }) {
   return (
     <header className="page-head">
+      <ReleaseBar />
       <a className="brand" href="/">
         <Mark />
         <span>Pollcast</span>
