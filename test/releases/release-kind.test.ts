@@ -7,25 +7,24 @@ import { VirtualCluster, type VirtualNode } from '../kernel/virtual-cluster.js';
 
 /** A node of `version` that watches releases as a hub does. */
 async function join(cluster: VirtualCluster, name: string, version: string): Promise<VirtualNode> {
-  let parts: ReleaseKindParts | undefined;
-  const kind: ProcessKind<object, object, unknown, never> = {
+  // Of the kernel that this kind is taught to: filled in once that is made.
+  const parts = {} as ReleaseKindParts;
+  const kind: ProcessKind = {
     kind: RELEASES,
     restart: 'permanent',
-    start: (args, context) => {
-      if (!parts) throw new Error('started before its node was made');
-      return releaseKind(parts).start(args, context) as never;
-    },
+    start: (args, context) => define().start(args, context),
   };
-  const node = cluster.make(name, [kind as ProcessKind], { version });
+  const define = () => releaseKind(parts) as unknown as ProcessKind;
+  const node = cluster.make(name, [kind], { version });
   const { kernel, ports } = node;
-  parts = {
+  Object.assign(parts, {
     bus: ports.bus,
     versions: () => kernel.nodes().map((one) => one.version),
-    onNodes: (listen) => {
+    onNodes: (listen: () => void) => {
       const stops = [kernel.on('node:up', listen), kernel.on('node:down', listen)];
       return () => stops.forEach((stop) => stop());
     },
-  };
+  } satisfies ReleaseKindParts);
   await kernel.stand({ name: RELEASES, kind: RELEASES, args: {} });
   await cluster.within(kernel.start());
   return node;
