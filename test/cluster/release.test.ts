@@ -38,7 +38,7 @@ class Viewer {
       }
     });
     let lostAt: number | undefined;
-    this.#hub.topic('grid').subscribe((snapshot) => {
+    this.#hub.topic('grid').watch((snapshot) => {
       if (snapshot.rows !== this.snapshots.at(-1)?.rows) this.snapshots.push(snapshot);
     });
   }
