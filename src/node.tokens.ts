@@ -5,6 +5,8 @@ export const VERSION = Symbol('version');
 /** `ClusterPorts`: in memory or in Redis. */
 export const CLUSTER_PORTS = Symbol('cluster ports');
 /** `FrameStore`, beside them. */
+/** What the node does while it is cut off from its cluster, or `undefined` when it waits. */
+export const EMERGENCY = Symbol('emergency');
 export const FRAMES = Symbol('frames');
 /** `Database`: where the topics' queries go. */
 export const DATABASE = Symbol('database');

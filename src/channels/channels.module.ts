@@ -2,11 +2,12 @@ import { Global, Module } from '@nestjs/common';
 import { Kernel } from '../kernel/kernel.js';
 import type { Logger } from '../kernel/log.js';
 import type { ClusterPorts } from '../kernel/ports/cluster.js';
-import { CLUSTER_PORTS, FRAMES, LOG, TRACING } from '../node.tokens.js';
+import { CLUSTER_PORTS, EMERGENCY, FRAMES, LOG, TRACING } from '../node.tokens.js';
 import { Metrics } from '../ops/metrics.js';
 import type { Tracing } from '../ops/tracing/tracing.js';
 import type { FrameStore } from '../polling/frames/frames.js';
 import { BEAT_MS } from '../polling/polling.module.js';
+import type { Emergency } from '../polling/stand-in.js';
 import { ChannelsGateway, CHANNELS_SETTINGS } from './channels.gateway.js';
 import { Hub } from './hub.js';
 import { TopicsController } from './topics.controller.js';
@@ -20,7 +21,7 @@ const STALL_MS = 8_000;
   providers: [
     {
       provide: Hub,
-      inject: [Kernel, CLUSTER_PORTS, FRAMES, LOG, Metrics, TRACING],
+      inject: [Kernel, CLUSTER_PORTS, FRAMES, LOG, Metrics, TRACING, EMERGENCY],
       useFactory: (
         kernel: Kernel,
         ports: ClusterPorts,
@@ -28,6 +29,7 @@ const STALL_MS = 8_000;
         log: Logger,
         metrics: Metrics,
         tracing: Tracing | null,
+        emergency: Emergency | undefined,
       ) =>
         new Hub({
           kernel,
@@ -37,6 +39,7 @@ const STALL_MS = 8_000;
           log,
           metrics,
           tracer: tracing?.rounds,
+          emergency,
         }),
     },
     {

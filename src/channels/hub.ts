@@ -1,16 +1,14 @@
 import { PollcastError } from '../errors.js';
-import type { Kernel } from '../kernel/kernel.js';
-import type { Logger } from '../kernel/log.js';
 import type { BusPort } from '../kernel/ports/bus.js';
 import { PresenceFeed } from '../presence/presence-feed.js';
 import { Presence, type Watchable } from '../presence/presence.js';
 import type { PresentUser } from '../presence/viewers.js';
-import type { Frame, FramePosition, FrameStore, Round } from '../polling/frames/frames.js';
+import type { Frame, FramePosition, Round } from '../polling/frames/frames.js';
 import { pollerSpec } from '../polling/names.js';
 import type { RoundTracer } from '../polling/round-tracer.js';
 import type { Channel } from '../topics/topic.js';
 import { LocalChannel } from './local-channel.js';
-import { PollerLink, type LinkSettings } from './poller-link.js';
+import { PollerLink, type PollerLinkParts } from './poller-link.js';
 import type { SharedFrame } from './shared-frame.js';
 import type { Viewer } from './viewer.js';
 
@@ -35,12 +33,8 @@ export interface Joined {
   readonly missed: readonly SharedFrame[];
 }
 
-export interface HubParts {
-  readonly kernel: Kernel;
+export interface HubParts extends PollerLinkParts {
   readonly bus: BusPort;
-  readonly frames: FrameStore;
-  readonly settings: LinkSettings;
-  readonly log: Logger;
   readonly metrics?: {
     /** Frames given to viewers of this node, and the size of their rows. */
     delivered(frames: number, bytes: number): void;
@@ -61,12 +55,15 @@ export class Hub {
   readonly #curious = new Map<string, Map<string, Viewer>>();
   readonly presence: Presence;
   readonly #feed: PresenceFeed;
+  readonly #unlistenCut: () => void;
   #closed = false;
 
   constructor(private readonly parts: HubParts) {
     const { kernel, bus, log } = parts;
-    this.presence = new Presence(kernel, log, (watchable) => this.#feed.announce(watchable));
+    const away = (): boolean => parts.emergency?.cutOff.away ?? false;
+    this.presence = new Presence(kernel, log, (watchable) => this.#feed.announce(watchable), away);
     this.#feed = new PresenceFeed(kernel, bus, this.presence, log);
+    this.#unlistenCut = parts.emergency?.cutOff.onChange((cut) => cut || this.#followAgain()) ?? (() => undefined);
   }
 
   get viewers(): number {
@@ -98,6 +95,8 @@ export class Hub {
 
   async #watch<T>(channel: Channel, viewer: Viewer, options: WatchOptions, admit: (joined: Joined) => T): Promise<T> {
     if (this.#closed) throw new PollcastError('UNAVAILABLE', 'this node is stopping; connect again');
+    // A line that has just gone down is up again in a moment, or this node does without it.
+    await this.parts.emergency?.cutOff.verdict();
     const local = this.#channel(channel);
     const before = this.isWatching(viewer.id, local.key);
     local.guests += 1;
@@ -174,6 +173,7 @@ export class Hub {
   /** Takes back what this node watches, while its viewers are still connected: their next node is told before they come. */
   async close(): Promise<void> {
     this.#closed = true;
+    this.#unlistenCut();
     await this.#feed.close();
     await this.presence.close();
     await Promise.allSettled([...this.#links.values()].map((link) => link.close()));
@@ -204,9 +204,8 @@ export class Hub {
     const spec = pollerSpec(channel.topic, channel.key);
     const known = this.#links.get(spec.name);
     if (known) return known;
-    const { kernel, frames, settings, log } = this.parts;
     const renew = (key: string): Promise<void> => this.presence.renew(key);
-    const link = new PollerLink(spec, kernel, frames, settings, log, renew, (delivered, round) =>
+    const link = new PollerLink(spec, this.parts, renew, (delivered, round) =>
       this.#traced(spec.name, round, delivered),
     );
     this.#links.set(spec.name, link);
@@ -255,9 +254,25 @@ export class Hub {
     const curious = this.#curious.get(local.key) ?? new Map<string, Viewer>();
     this.#curious.set(local.key, curious);
     curious.set(viewer.id, viewer);
-    await this.#feed.follow(watchable(local.channel), (news) => {
+    try {
+      await this.#tellPresence(local);
+    } catch (error) {
+      // It watches all the same; who else does is told when the cluster is back.
+      if (!this.parts.emergency?.cutOff.away) throw error;
+    }
+  }
+
+  #tellPresence(local: LocalChannel): Promise<void> {
+    return this.#feed.follow(watchable(local.channel), (news) => {
       for (const one of this.#curious.get(local.key)?.values() ?? []) one.presence?.({ channel: local.key, ...news });
     });
+  }
+
+  #followAgain(): void {
+    for (const key of this.#curious.keys()) {
+      const local = this.#channels.get(key);
+      if (local) this.#background('follow presence again', this.#tellPresence(local));
+    }
   }
 
   #leave(local: LocalChannel, viewer: string): void {

@@ -8,12 +8,20 @@ import { SharedFrame } from './shared-frame.js';
 import { Thinner } from './thinned.js';
 import type { Viewer } from './viewer.js';
 
+/** How far nodes' clocks may be apart. */
+const CLOCKS_APART_MS = 60_000;
+const RAISE_PAUSE_MS = 5_000;
+
+/** Where a channel stands. `standIn`: by a poller of this node alone, while the cluster cannot be reached. */
+export type Standing = Watched & { readonly standIn?: true };
+
 /** A node's line to the poller of a channel, and to what that has stored. */
 export interface ChannelLink {
   readonly process: ProcessSpec;
   /** Wall clock ms of the poller's last poll that we heard of. */
   readonly polledAt: number;
-  watch(channel: Channel): Promise<Watched>;
+  /** Resolves with where it stands, which is not older than `above`. */
+  watch(channel: Channel, above: FramePosition | null): Promise<Standing>;
   newest(key: string): Promise<Frame | null>;
   after(key: string, position: FramePosition): Promise<Frame[] | null>;
   history(key: string, from: number, to: number, limit: number): Promise<Frame[]>;
@@ -46,7 +54,9 @@ export class LocalChannel {
   #told = { fence: 0, since: 0 };
   /** Subscriptions that take deltas: without any, none is worked out. */
   #deltas = 0;
-  readonly #catchingUp = new Map<number, Promise<readonly SharedFrame[] | null>>();
+  readonly #catchingUp = new Map<string, Promise<readonly SharedFrame[] | null>>();
+  /** Monotonic ms when a viewer's word last made the channel begin a new epoch. */
+  #raisedAt = -Infinity;
 
   constructor(
     /** With the version of its topic that was in force when it was asked for last. */
@@ -72,11 +82,18 @@ export class LocalChannel {
     return this.#opening;
   }
 
-  /** Asks the poller where the channel stands, and catches up with it. Rejects when that is not known then. */
-  async refresh(): Promise<void> {
-    let watched: Watched;
+  /**
+   * Asks the poller where the channel stands, and catches up with it. Rejects when that is not known then.
+   *
+   * The poller is told what was seen here (and by a viewer who comes from another node, in `seen`): what it answers is not
+   * older, whatever the store has lost and whatever this node has published by itself.
+   */
+  async refresh(seen: FramePosition | null = null): Promise<void> {
+    const { newest } = this;
+    const above = seen && newest ? (isNewer(seen, newest) ? seen : newest) : (seen ?? newest);
+    let watched: Standing;
     try {
-      watched = await this.link.watch(this.channel);
+      watched = await this.link.watch(this.channel, above && { epoch: above.epoch, seq: above.seq });
     } catch (error) {
       const coded = toPollcastError(error);
       if (!this.newest || coded.code === 'UNAVAILABLE') throw error;
@@ -90,6 +107,7 @@ export class LocalChannel {
     }
     if (!this.newest) throw new PollcastError('UNAVAILABLE', 'the first rows were not there yet; try again');
     this.#open = true;
+    if (watched.standIn) return this.hearStandIn(watched);
     const { state, reason, since, fence } = watched;
     this.hearStatus({ channel: this.key, state, reason, since }, fence);
   }
@@ -113,6 +131,12 @@ export class LocalChannel {
     if (fence < seen || (fence === seen && status.since < since)) return;
     this.#told = { fence, since: status.since };
     this.setStatus(status);
+  }
+
+  /** What a stand-in says of it: fresh as its rows are, they are this node's alone. */
+  hearStandIn({ state, reason, since }: Pick<StatusChange, 'state' | 'reason' | 'since'>): void {
+    const status = state === 'live' ? ({ state: 'stale', reason: 'cluster' } as const) : { state, reason };
+    this.setStatus({ channel: this.key, ...status, since });
   }
 
   setStatus(status: StatusChange): void {
@@ -148,10 +172,15 @@ export class LocalChannel {
   /**
    * Frames between `since` and now, oldest first. `null`: they are not kept, or it is of another epoch.
    * The newest one may have moved on while they were read; then the rest is here, or they are read again.
+   * A viewer may also be ahead of this node: it comes from one that has heard more, or was cut off from the cluster.
    */
   async missed(since: FramePosition): Promise<readonly SharedFrame[] | null> {
     for (let tries = 0; tries < 3; tries++) {
       const { newest } = this;
+      if (newest && isNewer(since, newest) && this.#isPlausible(since)) {
+        await this.#reach(since);
+        continue;
+      }
       if (!newest || newest.epoch !== since.epoch || since.seq > newest.seq) return null;
       if (newest.seq === since.seq) return [];
       if (newest.seq === since.seq + 1) return [newest];
@@ -164,15 +193,35 @@ export class LocalChannel {
     return null;
   }
 
+  /** An epoch is no later than the clock of the node that began it: another one is made up. */
+  #isPlausible({ epoch }: FramePosition): boolean {
+    return epoch <= this.clock.now() + CLOCKS_APART_MS;
+  }
+
+  /**
+   * Makes the channel catch up with what a viewer has seen, or begin a new epoch above it. That is told to all its viewers on
+   * all nodes, and a position is easily made up: once in a while is enough, for an epoch that begins now is above all that
+   * was really shown before.
+   */
+  async #reach(since: FramePosition): Promise<void> {
+    const { newest } = this;
+    const maySay = this.clock.monotonic() - this.#raisedAt >= RAISE_PAUSE_MS;
+    await this.refresh(maySay ? since : null);
+    if (!this.newest || isNewer(since, this.newest))
+      throw new PollcastError('UNAVAILABLE', 'this node has not seen that frame of the channel yet; try again');
+    if (newest && this.newest.epoch > newest.epoch) this.#raisedAt = this.clock.monotonic();
+  }
+
   /** Read once for all who ask at the same time: a node's viewers come back together, and most stand at the same frame. */
   #keptAfter(since: FramePosition): Promise<readonly SharedFrame[] | null> {
-    let reading = this.#catchingUp.get(since.seq);
+    const key = `${since.epoch}-${since.seq}`;
+    let reading = this.#catchingUp.get(key);
     if (!reading) {
       reading = this.link
         .after(this.key, since)
         .then((frames) => frames?.map((frame) => new SharedFrame(frame)) ?? null)
-        .finally(() => this.#catchingUp.delete(since.seq));
-      this.#catchingUp.set(since.seq, reading);
+        .finally(() => this.#catchingUp.delete(key));
+      this.#catchingUp.set(key, reading);
     }
     return reading;
   }

@@ -5,12 +5,22 @@ import type { Unsubscribe } from '../kernel/ports/bus.js';
 import type { ProcessSpec } from '../kernel/ports/store.js';
 import type { Frame, FramePosition, FrameStore, Round, StoredFrame } from '../polling/frames/frames.js';
 import type { PollerMessage, Watched } from '../polling/poller-parts.js';
+import type { Emergency, StandIn } from '../polling/stand-in.js';
 import type { Channel } from '../topics/topic.js';
-import type { ChannelLink, LocalChannel } from './local-channel.js';
+import type { ChannelLink, LocalChannel, Standing } from './local-channel.js';
 
 export interface LinkSettings {
   /** How often a poller shows a sign of life. */
   readonly beatMs: number;
+}
+
+export interface PollerLinkParts {
+  readonly kernel: Kernel;
+  readonly frames: FrameStore;
+  readonly settings: LinkSettings;
+  readonly log: Logger;
+  /** Absent: the node waits until the cluster is back. */
+  readonly emergency?: Emergency;
 }
 
 /** Signs of life that may be missing before a poller's channels are called stale. */
@@ -18,12 +28,17 @@ const BEATS_MISSED = 3;
 /** What a `watch` may take beyond the topic's own timeout: placing the poller, or taking it over. */
 const WATCH_EXTRA_MS = 5_000;
 const REFRESH_AT_ONCE = 50;
+/** How long a stand-in goes on at most once the cluster answers again: the poller there may have to be placed anew. */
+const STAND_IN_AFTER_MS = 10_000;
 
 /**
  * This node's line to one poller, wherever that runs: its rounds come in, and go to the channels here. Open only while
  * there are channels.
  *
  * A line that was silent or cut may have missed rounds: every channel is then asked for again, and catches up.
+ *
+ * While the node is cut off from the cluster a stand-in polls for the channels here. Each of them has its frames and its
+ * state from the stand-in alone (`#substituted`) until it has caught up with the cluster again.
  */
 export class PollerLink implements ChannelLink {
   readonly #channels = new Map<string, LocalChannel>();
@@ -36,36 +51,47 @@ export class PollerLink implements ChannelLink {
   readonly #behind = new Set<LocalChannel>();
   #refreshing = false;
   #closed = false;
+  #standIn: StandIn | null = null;
+  /** The channels that have their frames from the stand-in. */
+  readonly #substituted = new Set<LocalChannel>();
+  /** Monotonic ms since when the stand-in is one too many; `null`: it is needed, or there is none. */
+  #relievedAt: number | null = null;
+  readonly #unlistenCut: () => void;
   polledAt = 0;
 
   constructor(
     readonly process: ProcessSpec,
-    private readonly kernel: Kernel,
-    private readonly frames: FrameStore,
-    private readonly settings: LinkSettings,
-    private readonly log: Logger,
+    private readonly parts: PollerLinkParts,
     /** Says again that a channel is watched from here. */
     private readonly renew: (key: string) => Promise<void>,
     /** Gives a round's frames to their channels here. */
     private readonly deliver: (frames: readonly (readonly [LocalChannel, Frame])[], round: Round) => void,
-  ) {}
+  ) {
+    this.#heard = this.#clock.monotonic();
+    this.#unlistenCut = parts.emergency?.cutOff.onChange((away) => this.#cutOff(away)) ?? (() => undefined);
+    this.#watchSilence();
+  }
 
   get size(): number {
     return this.#channels.size;
   }
 
   get #clock(): Clock {
-    return this.kernel.clock;
+    return this.parts.kernel.clock;
   }
 
   add(channel: LocalChannel): void {
     this.#channels.set(channel.key, channel);
+    if (this.parts.emergency?.cutOff.away) this.#substitute([channel]);
   }
 
   remove(key: string): void {
     const channel = this.#channels.get(key);
     this.#channels.delete(key);
-    if (channel) this.#behind.delete(channel);
+    if (channel) {
+      this.#behind.delete(channel);
+      this.#substituted.delete(channel);
+    }
   }
 
   /** Resolves once rounds come in. */
@@ -84,39 +110,46 @@ export class PollerLink implements ChannelLink {
     this.#closed = true;
     this.#timer?.cancel();
     this.#unlink?.();
+    this.#unlistenCut();
+    const standIn = this.#standIn?.stop();
+    this.#standIn = null;
     // One that is still opening is closed when it is open; one that could not be opened, is closed.
     const unsubscribe = await this.#unsubscribe?.catch(() => undefined);
-    this.#timer?.cancel();
-    await unsubscribe?.();
+    await Promise.all([unsubscribe?.(), standIn]);
   }
 
-  async watch(channel: Channel): Promise<Watched> {
+  async watch(channel: Channel, above: FramePosition | null): Promise<Standing> {
+    const standIn = this.#standInNow(channel.key);
+    if (standIn) return { ...(await standIn.watch(channel, above)), standIn: true };
     await this.connect();
-    const message: PollerMessage = { do: 'watch', channel: channel.key };
+    const message: PollerMessage = { do: 'watch', channel: channel.key, above: above ?? undefined };
     const timeoutMs = channel.topic.timeoutMs + WATCH_EXTRA_MS;
-    return this.kernel.call<Watched>(this.process.name, message, { timeoutMs, idempotent: true });
+    return this.parts.kernel.call<Watched>(this.process.name, message, { timeoutMs, idempotent: true });
   }
 
   newest(key: string): Promise<StoredFrame | null> {
-    return this.frames.newest(this.process.name, key);
+    return this.#standInNow(key)?.newest(key) ?? this.parts.frames.newest(this.process.name, key);
   }
 
   after(key: string, position: FramePosition): Promise<Frame[] | null> {
-    return this.frames.after(this.process.name, key, position);
+    return this.#standInNow(key)?.after(key, position) ?? this.parts.frames.after(this.process.name, key, position);
   }
 
   history(key: string, from: number, to: number, limit: number): Promise<Frame[]> {
-    return this.frames.history(this.process.name, key, from, to, limit);
+    const { frames } = this.parts;
+    return (
+      this.#standInNow(key)?.history(key, from, to, limit) ?? frames.history(this.process.name, key, from, to, limit)
+    );
   }
 
   async #open(): Promise<Unsubscribe> {
+    const { frames } = this.parts;
     this.#heard = this.#clock.monotonic();
-    const unlink = this.frames.onLink((up) => this.#linkChanged(up));
+    const unlink = frames.onLink((up) => this.#linkChanged(up));
     try {
-      const unsubscribe = await this.frames.subscribe(this.process.name, (round) => this.#hear(round));
+      const unsubscribe = await frames.subscribe(this.process.name, (round) => this.#hear(round));
       this.#unlink = unlink;
       if (this.#closed) unlink();
-      else this.#watchSilence();
       return unsubscribe;
     } catch (error) {
       unlink();
@@ -136,8 +169,72 @@ export class PollerLink implements ChannelLink {
       if (channel) frames.push([channel, frame]);
     }
     this.deliver(frames, round);
-    for (const status of round.statuses) this.#channels.get(status.channel)?.hearStatus(status, round.fence);
+    for (const status of round.statuses) {
+      const channel = this.#channels.get(status.channel);
+      // What its viewers have is from the stand-in still: `live` would be a word too soon.
+      if (channel && !this.#substituted.has(channel)) channel.hearStatus(status, round.fence);
+    }
     this.#refresh();
+  }
+
+  #cutOff(away: boolean): void {
+    if (away) {
+      this.#allBehind();
+      this.#suspend();
+      this.#substitute([...this.#channels.values()]);
+    } else {
+      this.#relievedAt = this.#clock.monotonic();
+      this.#refresh();
+    }
+  }
+
+  /** The stand-in, if that is what speaks for a channel at this moment. */
+  #standInNow(key: string): StandIn | null {
+    return this.parts.emergency?.cutOff.away && this.#channels.has(key) ? this.#standIn : null;
+  }
+
+  #substitute(channels: readonly LocalChannel[]): void {
+    const { emergency, log } = this.parts;
+    if (!emergency || this.#closed) return;
+    this.#relievedAt = null;
+    this.#standIn ??= emergency.standIn(
+      this.process,
+      () => [...this.#substituted].map(({ key }) => key),
+      (round) => this.#hearStandIn(round),
+    );
+    for (const channel of channels) {
+      this.#behind.add(channel);
+      this.#substituted.add(channel);
+      // One without rows is asked for by whoever opens it.
+      if (!channel.newest) continue;
+      channel.refresh().catch((error: unknown) => log.debug({ err: error, channel: channel.key }, 'no rows meanwhile'));
+    }
+  }
+
+  #hearStandIn(round: Round): void {
+    const mine = (key: string): LocalChannel | null => {
+      const channel = this.#channels.get(key);
+      return channel && this.#substituted.has(channel) ? channel : null;
+    };
+    const frames: [LocalChannel, Frame][] = [];
+    for (const frame of round.frames) {
+      const channel = mine(frame.channel);
+      if (channel) frames.push([channel, frame]);
+    }
+    this.polledAt = Math.max(this.polledAt, round.polledAt);
+    this.deliver(frames, round);
+    for (const status of round.statuses) mine(status.channel)?.hearStandIn(status);
+  }
+
+  /** It is over when every channel has caught up with the cluster, or that has had time enough. */
+  #endStandIn(): void {
+    if (!this.#standIn || this.#relievedAt === null) return;
+    if (this.#substituted.size > 0 && this.#clock.monotonic() - this.#relievedAt < STAND_IN_AFTER_MS) return;
+    const standIn = this.#standIn;
+    this.#standIn = null;
+    this.#relievedAt = null;
+    this.#substituted.clear();
+    void standIn.stop();
   }
 
   #linkChanged(up: boolean): void {
@@ -147,12 +244,13 @@ export class PollerLink implements ChannelLink {
   }
 
   #watchSilence(): void {
-    this.#timer = this.#clock.after(this.settings.beatMs, () => {
-      if (this.#clock.monotonic() - this.#heard > BEATS_MISSED * this.settings.beatMs) {
+    this.#timer = this.#clock.after(this.parts.settings.beatMs, () => {
+      if (this.#clock.monotonic() - this.#heard > BEATS_MISSED * this.parts.settings.beatMs) {
         this.#allBehind();
         this.#suspend();
       }
-      if (this.frames.up) this.#refresh();
+      if (this.parts.frames.up) this.#refresh();
+      this.#endStandIn();
       this.#watchSilence();
     });
   }
@@ -167,7 +265,7 @@ export class PollerLink implements ChannelLink {
 
   /** Who is behind catches up; those that cannot now are tried again at the next sign of life, or of its lack. */
   #refresh(): void {
-    if (this.#refreshing || this.#behind.size === 0 || this.#closed) return;
+    if (this.#refreshing || this.#behind.size === 0 || this.#closed || this.parts.emergency?.cutOff.away) return;
     this.#refreshing = true;
     const channels = [...this.#behind];
     this.#behind.clear();
@@ -178,12 +276,18 @@ export class PollerLink implements ChannelLink {
           // Silent because it has ended, perhaps: then our hold starts it again.
           await this.renew(channel.key);
           await channel.refresh();
+          // Cut off again meanwhile: that was the stand-in's answer.
+          if (this.parts.emergency?.cutOff.away) this.#behind.add(channel);
+          else this.#substituted.delete(channel);
         } catch (error) {
           if (this.#channels.get(channel.key) === channel) this.#behind.add(channel);
-          this.log.debug({ err: error, channel: channel.key }, 'not caught up yet');
+          this.parts.log.debug({ err: error, channel: channel.key }, 'not caught up yet');
         }
       }
     };
-    void Promise.all(Array.from({ length: REFRESH_AT_ONCE }, worker)).finally(() => (this.#refreshing = false));
+    void Promise.all(Array.from({ length: REFRESH_AT_ONCE }, worker)).finally(() => {
+      this.#refreshing = false;
+      this.#endStandIn();
+    });
   }
 }

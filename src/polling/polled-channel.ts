@@ -1,7 +1,13 @@
 import type { PollcastError } from '../errors.js';
 import type { ParamValue } from '../topics/topic.js';
 import { backoffMs } from './cadence.js';
-import type { ChannelState, FramePosition, StatusChange, StoredFrame } from './frames/frames.js';
+import {
+  isNewer,
+  type ChannelState,
+  type FramePosition,
+  type StatusChange,
+  type StoredFrame,
+} from './frames/frames.js';
 import { fraction } from './names.js';
 
 /** A channel as its poller sees it: what to ask, what came last, and how it fares. */
@@ -12,6 +18,8 @@ export class PolledChannel {
   /** What was published last; absent until then. */
   position: FramePosition | null = null;
   hash: string | undefined;
+  /** Somebody has seen this position, and it is newer than ours: the next frame must be newer still. */
+  above: FramePosition | null = null;
   mark: string | undefined;
   state: ChannelState = 'live';
   reason: string | undefined;
@@ -50,6 +58,23 @@ export class PolledChannel {
   forgetResult(): void {
     this.doubt();
     this.cold = true;
+  }
+
+  /** Somebody has seen `seen` of it. If that is newer than what we know, the next answer is published above it, come what may. */
+  raise(seen: FramePosition): void {
+    if (this.position && !isNewer(seen, this.position)) return;
+    if (!this.above || isNewer(seen, this.above)) this.above = seen;
+    this.doubt();
+    // A round that is under way may be just the one that somebody has heard of before us.
+    if (!this.asking) this.cold = true;
+  }
+
+  published(position: FramePosition, hash: string, mark: string | undefined): void {
+    this.position = position;
+    this.hash = hash;
+    this.mark = mark;
+    if (!this.above || isNewer(this.above, position)) return;
+    this.above = null;
   }
 
   /** Whether the last publish was stored is not known: the next answer must come whole, and the store compares it. */

@@ -12,7 +12,7 @@ export interface TopicSource {
   onChange(name: string, listen: () => void): () => void;
 }
 
-export type PollerKindParts = Pick<PollerParts, 'source' | 'frames' | 'settings' | 'metrics' | 'tracer'> & {
+export type PollerKindParts = Pick<PollerParts, 'source' | 'frames' | 'settings' | 'metrics' | 'tracer' | 'away'> & {
   readonly topics: TopicSource;
 };
 

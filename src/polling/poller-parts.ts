@@ -6,8 +6,11 @@ import type { Answer, Source } from './source.js';
 
 /** What a node asks of a poller. */
 export type PollerMessage =
-  /** A node's first viewer of a channel has come: answered once the channel has a frame, or cannot have one. */
-  { readonly do: 'watch'; readonly channel: string };
+  /**
+   * A node's first viewer of a channel has come: answered once the channel has a frame, or cannot have one.
+   * `above`: somebody has seen this position; the answer must not be older than that.
+   */
+  { readonly do: 'watch'; readonly channel: string; readonly above?: FramePosition };
 
 export interface Watched extends FramePosition {
   /** Of the poller that answers: with `since` it says which of two tidings about a channel is the later one. */
@@ -53,6 +56,8 @@ export interface PollerParts {
   readonly settings: PollerSettings;
   readonly metrics: PollerMetrics;
   readonly tracer?: RoundTracer;
+  /** This node is cut off: nothing that is asked could be published. */
+  away?(): boolean;
   /** The topic in force; throws `UNKNOWN_TOPIC` when it is gone. */
   topic(): Topic;
   /** Calls back when another version of the topic is in force. Returns the way to stop that. */

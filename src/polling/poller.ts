@@ -5,7 +5,7 @@ import { notHere } from '../kernel/process.js';
 import { channelFromKey } from '../topics/channel.js';
 import type { Topic } from '../topics/topic.js';
 import { Gathering } from './gathering.js';
-import { nextDue, slotsBetween, slotsFor, type Cadence, type Due } from './cadence.js';
+import { GATHER_COLD_MS, nextDue, ROUNDS_AT_ONCE, slotsBetween, slotsFor, type Cadence, type Due } from './cadence.js';
 import { PolledChannels } from './channels.js';
 import { Demand } from './demand.js';
 import type { FramePosition } from './frames/frames.js';
@@ -17,11 +17,6 @@ import { Publisher } from './publisher.js';
 import { settle } from './round.js';
 import type { Answer } from './source.js';
 import { Waiters } from './waiters.js';
-
-/** Rounds of different slots that may be under way at once. */
-const ROUNDS_AT_ONCE = 4;
-/** While newcomers are being asked for, those who come meanwhile wait so long for each other: thousands may join at once. */
-const GATHER_COLD_MS = 15;
 
 /**
  * The one process in the cluster that asks for a topic (or a partition of it) and publishes its channels.
@@ -97,7 +92,8 @@ export class Poller implements Running<PollerMessage, Watched> {
     if (this.#isOver(channel)) channel.cold = true;
     channel.unwatchedSince = null;
     channel.watchedAt = this.#mono();
-    if (channel.position && !channel.cold) return this.#watched(channel, channel.position);
+    if (message.above) channel.raise(message.above);
+    if (channel.position && !channel.cold && !channel.above) return this.#watched(channel, channel.position);
     if (!channel.asking) channel.cold = true;
     const answer = this.#waiters.wait(channel.key);
     this.#pollCold();
@@ -214,7 +210,7 @@ export class Poller implements Running<PollerMessage, Watched> {
     const { asked, late } = this.#channels.due(due.slot, slots, this.#mono(), settings.lingerMs);
     const full = this.#rounds.size >= ROUNDS_AT_ONCE;
     if (late || (full && asked.length > 0)) metrics.skipped(this.#topic.name);
-    if (!full && asked.length > 0 && !this.#outage) this.#round(asked, due.at, slots);
+    if (!full && asked.length > 0 && !this.#outage && this.#mayAsk()) this.#round(asked, due.at, slots);
     this.#schedule();
   }
 
@@ -225,7 +221,7 @@ export class Poller implements Running<PollerMessage, Watched> {
     this.#coldTimer = this.parts.context.clock.after(asking ? GATHER_COLD_MS : 0, () => {
       this.#coldTimer = null;
       // Without the right to ask there is nothing to be done: the next beat comes back to it, or we are stopped.
-      if (!this.parts.context.owns()) return;
+      if (!this.#mayAsk()) return;
       const cold = this.#channels.cold(this.#mono(), this.parts.settings.lingerMs);
       const asked = cold.filter((channel) => this.#mayTry(channel));
       if (asked.length > 0) this.#round(asked, null, 1);
@@ -272,7 +268,7 @@ export class Poller implements Running<PollerMessage, Watched> {
   async #ask(channels: readonly PolledChannel[], slots: number | null, open: Set<PolledChannel>): Promise<void> {
     const { context, source, metrics } = this.parts;
     const topic = this.#topic;
-    if (!context.owns()) return;
+    if (!this.#mayAsk()) return;
     const began = this.#mono();
     const askedAt = context.clock.now();
     const gathering = new Gathering(context.clock, async (part) => {
@@ -287,7 +283,7 @@ export class Poller implements Running<PollerMessage, Watched> {
       channels.map(({ key, values, hash, mark }) => ({ channel: key, values, hash, mark })),
       {
         signal: context.signal,
-        mayQuery: () => context.owns() && !this.#stopped,
+        mayQuery: () => this.#mayAsk(),
         onAnswer: (index, answer) => gathering.add(index, answer),
       },
     );
@@ -341,7 +337,7 @@ export class Poller implements Running<PollerMessage, Watched> {
   #answer(channel: PolledChannel): void {
     if (!this.#waiters.has(channel.key) || channel.asking) return;
     const { position, error } = channel;
-    if (position) this.#waiters.resolve(channel.key, this.#watched(channel, position));
+    if (position && !channel.above) this.#waiters.resolve(channel.key, this.#watched(channel, position));
     else if (error) this.#waiters.reject(channel.key, error);
     else channel.cold = true;
   }
@@ -387,6 +383,11 @@ export class Poller implements Running<PollerMessage, Watched> {
     channel.restUntil = Infinity;
     channel.cold = false;
     this.#answer(channel);
+  }
+
+  /** Ours to ask, and of use to anybody: while this node is cut off its viewers have a stand-in, and nobody else hears us. */
+  #mayAsk(): boolean {
+    return !this.#stopped && this.parts.context.owns() && !this.parts.away?.();
   }
 
   #isOver(channel: PolledChannel): boolean {

@@ -1,14 +1,18 @@
-import { Global, Inject, Module, type OnModuleInit } from '@nestjs/common';
+import { Global, Inject, Module, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import type { Config } from '../config.js';
 import type { Database } from '../database/database.js';
 import { Kernel } from '../kernel/kernel.js';
 import type { Logger } from '../kernel/log.js';
-import { CONFIG, DATABASE, FRAMES, LOG, SOURCE, TRACING } from '../node.tokens.js';
+import type { ClusterPorts } from '../kernel/ports/cluster.js';
+import { CLUSTER_PORTS, CONFIG, DATABASE, EMERGENCY, FRAMES, LOG, SOURCE, TRACING } from '../node.tokens.js';
 import { Metrics } from '../ops/metrics.js';
 import type { Tracing } from '../ops/tracing/tracing.js';
 import { TopicCatalogue } from '../topics/catalogue.js';
 import type { FrameStore } from './frames/frames.js';
+import { CutOff } from './cut-off.js';
 import { pollerKind, type TopicSource } from './poller-kind.js';
+import type { PollerSettings } from './poller-parts.js';
+import { StandIn, type Emergency } from './stand-in.js';
 import type { Source } from './source.js';
 import { CodeSource } from './sources/code.js';
 import { createPostgresSource } from './sources/postgres.js';
@@ -17,6 +21,8 @@ import { RoutedSource } from './sources/routed.js';
 /** How often a poller shows a sign of life and reads its demand again. */
 export const BEAT_MS = 1_000;
 const CHANNELS_PER_SLOT = 250;
+/** A line that breaks is back within a fraction of this, unless Redis is away. */
+const CUT_OFF = { graceMs: 1_000, probeMs: 250 };
 
 /** Teaches the kernel pollers. */
 @Global()
@@ -31,10 +37,15 @@ const CHANNELS_PER_SLOT = 250;
           new CodeSource(log),
         ),
     },
+    {
+      provide: EMERGENCY,
+      inject: [CONFIG, CLUSTER_PORTS, Kernel, SOURCE, TopicCatalogue, Metrics, LOG],
+      useFactory: openEmergency,
+    },
   ],
-  exports: [SOURCE],
+  exports: [SOURCE, EMERGENCY],
 })
-export class PollingModule implements OnModuleInit {
+export class PollingModule implements OnModuleInit, OnApplicationShutdown {
   constructor(
     @Inject(Kernel) private readonly kernel: Kernel,
     @Inject(SOURCE) private readonly source: Source,
@@ -43,6 +54,7 @@ export class PollingModule implements OnModuleInit {
     @Inject(Metrics) private readonly metrics: Metrics,
     @Inject(TRACING) private readonly tracing: Tracing | null,
     @Inject(CONFIG) private readonly config: Config,
+    @Inject(EMERGENCY) private readonly emergency: Emergency | undefined,
   ) {}
 
   onModuleInit(): void {
@@ -53,10 +65,42 @@ export class PollingModule implements OnModuleInit {
         topics: topicSource(this.catalogue),
         metrics: this.metrics,
         tracer: this.tracing?.rounds,
-        settings: { lingerMs: this.config.lingerMs, perSlot: CHANNELS_PER_SLOT, beatMs: BEAT_MS },
+        settings: settings(this.config),
+        away: () => this.emergency?.cutOff.away ?? false,
       }),
     );
   }
+
+  onApplicationShutdown(): void {
+    this.emergency?.cutOff.close();
+  }
+}
+
+function settings({ lingerMs }: Config): PollerSettings {
+  return { lingerMs, perSlot: CHANNELS_PER_SLOT, beatMs: BEAT_MS };
+}
+
+/** `undefined`: the node waits while Redis is away (`ON_REDIS_LOSS=pause`), or needs none. */
+function openEmergency(
+  config: Config,
+  ports: ClusterPorts,
+  kernel: Kernel,
+  source: Source,
+  catalogue: TopicCatalogue,
+  metrics: Metrics,
+  log: Logger,
+): Emergency | undefined {
+  if (config.onRedisLoss === 'pause' || config.redisUrl === undefined) return undefined;
+  const cutOff = new CutOff({ ports, kernel, settings: CUT_OFF });
+  cutOff.onChange((away) => {
+    if (away) log.warn({}, 'cut off from the cluster: polling for the viewers of this node alone');
+    else log.info({}, 'the cluster can be reached again');
+  });
+  const parts = { source, topics: topicSource(catalogue), settings: settings(config), metrics };
+  return {
+    cutOff,
+    standIn: (process, held, hear) => new StandIn(process, kernel, parts, log, held, hear),
+  };
 }
 
 function topicSource(catalogue: TopicCatalogue): TopicSource {

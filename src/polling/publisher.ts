@@ -31,9 +31,8 @@ export class Publisher {
     let bytes = 0;
     let rows = 0;
     result.changed.forEach(({ channel, answer }, i) => {
-      channel.position = positions[i] ?? channel.position;
-      channel.hash = answer.hash;
-      channel.mark = answer.mark;
+      const position = positions[i];
+      if (position) channel.published(position, answer.hash, answer.mark);
       bytes += answer.rows.length;
       rows += answer.count;
     });

@@ -16,7 +16,8 @@ export interface RoundResult {
 
 /** A changed channel as the frame store takes it. */
 export function toChange({ channel, answer }: RoundResult['changed'][number]): Findings['changed'][number] {
-  return { channel: channel.key, rows: answer.rows, hash: answer.hash, mark: answer.mark };
+  const { key, above } = channel;
+  return { channel: key, rows: answer.rows, hash: answer.hash, mark: answer.mark, above: above ?? undefined };
 }
 
 /** Works a round's answers into its channels: what has changed, and how each fares now. */
@@ -40,7 +41,8 @@ export function settle(
         break;
       case 'unchanged':
         channel.succeeded(at.now, at.slow);
-        channel.mark = answer.mark ?? channel.mark;
+        // Its result was forgotten while it was asked: the next answer must come whole, mark or no mark.
+        if (channel.hash !== undefined) channel.mark = answer.mark ?? channel.mark;
         break;
       case 'failed':
         channel.failed(new PollcastError(answer.code, answer.message), at.now, at.mono, at.intervalMs);

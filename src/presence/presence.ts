@@ -47,6 +47,8 @@ export class Presence {
     private readonly log: Logger,
     /** Told when who watches a channel has changed on this node. */
     private readonly changed: (watchable: Watchable) => void = () => undefined,
+    /** The cluster cannot be told for the time being, and this node does without it. */
+    private readonly away: () => boolean = () => false,
   ) {
     this.#unlisten = kernel.on('rejoined', () => this.rewrite());
   }
@@ -64,7 +66,8 @@ export class Presence {
 
   /**
    * A viewer joins. Resolves once the cluster knows that this channel is watched from here, and its process has an owner.
-   * Rejects with `UNAVAILABLE` when it cannot know; the viewer is then not joined.
+   * Rejects with `UNAVAILABLE` when it cannot know; the viewer is then not joined. While this node does without the cluster
+   * that is told later, again and again until it knows.
    */
   async join(watchable: Watchable, viewer: string, user: string): Promise<void> {
     const entry = this.#entry(watchable);
@@ -74,6 +77,7 @@ export class Presence {
       // A writer that was just ending when we came has not seen us: then it is our turn.
       while (entry.written === null && entry.viewers.size > 0) {
         if (this.#closed) throw new PollcastError('UNAVAILABLE', 'this node is stopping; connect again');
+        if (this.away()) return this.#writeSoon(entry, GATHER_MS);
         await this.#write(entry);
       }
       this.#writeSoon(entry, GATHER_MS);

@@ -1,15 +1,24 @@
 import { Hub, type Joined, type WatchOptions } from '../../src/channels/hub.js';
 import type { SharedFrame } from '../../src/channels/shared-frame.js';
 import type { PresenceChange, Viewer } from '../../src/channels/viewer.js';
+import { PollcastError } from '../../src/errors.js';
 import { silent } from '../../src/kernel/log.js';
 import { MemoryFrames } from '../../src/polling/frames/memory.js';
 import type { FrameStore, StatusChange } from '../../src/polling/frames/frames.js';
+import { CutOff } from '../../src/polling/cut-off.js';
 import { pollerKind } from '../../src/polling/poller-kind.js';
+import type { Source } from '../../src/polling/source.js';
+import { StandIn, type Emergency } from '../../src/polling/stand-in.js';
 import { channelOf } from '../../src/topics/channel.js';
 import type { Topic } from '../../src/topics/topic.js';
 import { VirtualCluster, type VirtualNode } from '../kernel/virtual-cluster.js';
 import { topicT } from '../polling/poller-bench.js';
-import { ScriptedSource } from '../polling/scripted-source.js';
+import { ScriptedSource, type AskedRound as Round } from '../polling/scripted-source.js';
+
+interface AskedRound extends Round {
+  /** Virtual ms. */
+  readonly at: number;
+}
 
 export class TestViewer implements Viewer {
   gone = false;
@@ -47,6 +56,8 @@ export class TestViewer implements Viewer {
 /** A node's view of the shared frames whose link a test can cut. */
 export class CuttableFrames implements FrameStore {
   up = true;
+  /** Not only messages are lost: nothing that is asked is answered. */
+  severed = false;
   readonly #listeners = new Set<(up: boolean) => void>();
 
   constructor(private readonly inner: FrameStore) {}
@@ -56,17 +67,21 @@ export class CuttableFrames implements FrameStore {
     for (const listen of this.#listeners) listen(!cut);
   }
 
-  readonly open: FrameStore['open'] = (...args) => this.inner.open(...args);
-  readonly publish: FrameStore['publish'] = (...args) => this.inner.publish(...args);
-  readonly forget: FrameStore['forget'] = (...args) => this.inner.forget(...args);
-  readonly newest: FrameStore['newest'] = (...args) => this.inner.newest(...args);
-  readonly all: FrameStore['all'] = (...args) => this.inner.all(...args);
-  readonly heads: FrameStore['heads'] = (...args) => this.inner.heads(...args);
-  readonly history: FrameStore['history'] = (...args) => this.inner.history(...args);
-  readonly after: FrameStore['after'] = (...args) => this.inner.after(...args);
-  readonly drop: FrameStore['drop'] = (...args) => this.inner.drop(...args);
+  readonly open: FrameStore['open'] = (...args) => this.#ask(() => this.inner.open(...args));
+  readonly publish: FrameStore['publish'] = (...args) => this.#ask(() => this.inner.publish(...args));
+  readonly forget: FrameStore['forget'] = (...args) => this.#ask(() => this.inner.forget(...args));
+  readonly newest: FrameStore['newest'] = (...args) => this.#ask(() => this.inner.newest(...args));
+  readonly all: FrameStore['all'] = (...args) => this.#ask(() => this.inner.all(...args));
+  readonly heads: FrameStore['heads'] = (...args) => this.#ask(() => this.inner.heads(...args));
+  readonly history: FrameStore['history'] = (...args) => this.#ask(() => this.inner.history(...args));
+  readonly after: FrameStore['after'] = (...args) => this.#ask(() => this.inner.after(...args));
+  readonly drop: FrameStore['drop'] = (...args) => this.#ask(() => this.inner.drop(...args));
   readonly subscribe: FrameStore['subscribe'] = (poller, handle) =>
-    this.inner.subscribe(poller, (round) => this.up && handle(round));
+    this.#ask(() => this.inner.subscribe(poller, (round) => this.up && handle(round)));
+
+  #ask<T>(question: () => Promise<T>): Promise<T> {
+    return this.severed ? Promise.reject(new PollcastError('UNAVAILABLE', 'Redis does not answer')) : question();
+  }
 
   onLink(listen: (up: boolean) => void): () => void {
     this.#listeners.add(listen);
@@ -77,6 +92,10 @@ export class CuttableFrames implements FrameStore {
 export interface HubNode extends VirtualNode {
   readonly hub: Hub;
   readonly frames: CuttableFrames;
+  /** What this node has asked: its pollers', and its stand-ins'. */
+  readonly asked: AskedRound[];
+  /** Cuts it off from everything that the nodes share, or joins it again. */
+  cut(cut: boolean): void;
 }
 
 /** Hubs of several nodes on virtual time, over one memory cluster and one scripted database. */
@@ -87,20 +106,45 @@ export class HubBench {
   readonly stored = new MemoryFrames(this.time.clock());
   topic: Topic = topicT({ retainMs: 60_000 });
   readonly nodes: HubNode[] = [];
+  readonly #cutOffs: CutOff[] = [];
 
-  async node(name: string): Promise<HubNode> {
-    const kind = pollerKind({
-      source: this.source,
-      frames: this.stored,
+  /** @param onLoss what it does while it is cut off */
+  async node(name: string, onLoss: 'local' | 'pause' = 'pause'): Promise<HubNode> {
+    const frames = new CuttableFrames(this.stored);
+    const asked: AskedRound[] = [];
+    const source: Source = {
+      ask: (topic, asks, options) => {
+        asked.push({ topic, asks, at: this.time.elapsed, ...options });
+        return this.source.ask(topic, asks, options);
+      },
+      ping: () => this.source.ping(),
+      close: () => Promise.resolve(),
+    };
+    const parts = {
+      source,
       settings: { lingerMs: 2_000, perSlot: 250, beatMs: 1_000 },
       metrics: { polled: noop, round: noop, published: noop, skipped: noop },
       topics: { get: () => this.topic, onChange: () => noop },
-    });
+    };
+    let cutOff: CutOff | null = null;
+    const kind = pollerKind({ ...parts, frames, away: () => cutOff?.away ?? false });
     const node = await this.cluster.node(name, [kind]);
-    const frames = new CuttableFrames(this.stored);
     const { kernel, ports } = node;
-    const hub = new Hub({ kernel, bus: ports.bus, frames, settings: { beatMs: 1_000 }, log: silent });
-    const made = { ...node, hub, frames };
+    let emergency: Emergency | undefined;
+    if (onLoss === 'local') {
+      cutOff = new CutOff({ ports, kernel, settings: { graceMs: 1_000, probeMs: 250 } });
+      this.#cutOffs.push(cutOff);
+      const standIn: Emergency['standIn'] = (process, held, hear) =>
+        new StandIn(process, kernel, parts, silent, held, hear);
+      emergency = { cutOff, standIn };
+    }
+    const hub = new Hub({ kernel, bus: ports.bus, frames, settings: { beatMs: 1_000 }, log: silent, emergency });
+    const cut = (away: boolean): void => {
+      frames.severed = away;
+      ports.cut(away);
+      frames.cut(away);
+    };
+    const made = { ...node, hub, frames, asked, cut };
     this.nodes.push(made);
     return made;
   }
@@ -114,6 +158,7 @@ export class HubBench {
   }
 
   async close(): Promise<void> {
+    for (const cutOff of this.#cutOffs) cutOff.close();
     for (const { hub, clock } of this.nodes) if (!clock.paused) await this.cluster.within(hub.close());
     await this.cluster.close();
   }

@@ -35,7 +35,14 @@ export interface StoredFrame extends Frame {
 /** What one round found out. */
 export interface Findings {
   readonly polledAt: number;
-  readonly changed: readonly { channel: string; rows: string; hash: string; mark?: string }[];
+  readonly changed: readonly {
+    channel: string;
+    rows: string;
+    hash: string;
+    mark?: string;
+    /** Somebody has seen this position: an older channel begins a new epoch above it. */
+    above?: FramePosition;
+  }[];
   readonly statuses: readonly StatusChange[];
 }
 
@@ -72,7 +79,7 @@ export interface FrameStore {
   /**
    * Stores each changed channel's frame under the next seq, and tells all nodes in one message. A channel that is new
    * gets an epoch larger than any before; one whose stored hash is the same keeps its position, so that a publish whose
-   * answer was lost can be sent again. Positions come in the order of `changed`; `null`: the poller is not open
+   * answer was lost can be sent again. One that stands below its `above` begins an epoch that is larger than that. Positions come in the order of `changed`; `null`: the poller is not open
    * under this fence (a higher one was opened, or the store has lost its data), and nothing was stored or told.
    */
   publish(

@@ -57,13 +57,15 @@ export class MemoryFrames implements FrameStore {
   ): Promise<FramePosition[] | null> {
     const shelf = this.#shelf(poller);
     if (shelf.fence !== fence) return Promise.resolve(null);
-    const frames = findings.changed.map(({ channel, rows, hash, mark }): StoredFrame => {
-      const before = shelf.newest.get(channel);
+    const frames = findings.changed.map(({ channel, rows, hash, mark, above }): StoredFrame => {
+      const stored = shelf.newest.get(channel);
+      const before = stored && above && isNewer(above, stored) ? undefined : stored;
       if (before && before.hash === hash) {
         shelf.newest.set(channel, { ...before, mark });
         return before;
       }
-      const epoch = before?.epoch ?? (shelf.lastEpoch = Math.max(shelf.lastEpoch + 1, this.clock.now()));
+      const epoch =
+        before?.epoch ?? (shelf.lastEpoch = Math.max(shelf.lastEpoch + 1, this.clock.now(), (above?.epoch ?? 0) + 1));
       const frame = { channel, epoch, seq: (before?.seq ?? 0) + 1, polledAt: findings.polledAt, rows, hash, mark };
       shelf.newest.set(channel, frame);
       if (options.retainMs > 0) this.#log(shelf, frame, options.retainMs);

@@ -71,7 +71,8 @@ export class RedisFrames implements FrameStore {
       keys.logs,
       findings.changed.length,
     ];
-    for (const { channel, hash, mark, rows } of findings.changed) args.push(channel, hash, encodeMark(mark), rows);
+    for (const { channel, hash, mark, above, rows } of findings.changed)
+      args.push(channel, hash, encodeMark(mark), above ? `${above.epoch} ${above.seq}` : '', rows);
     for (const status of findings.statuses) args.push(status.channel, JSON.stringify(status));
     const flat = (await this.#scripts.run('publish', [keys.meta, keys.frames, keys.statuses, keys.rounds], args)) as
       string[] | null;

@@ -52,6 +52,26 @@ export function framesSuite(name: string, open: () => Promise<FrameBench>): void
       expect(await publish({ a: '[2]' }, 11)).toEqual([{ epoch: first?.epoch, seq: 2 }]);
     });
 
+    it('begins an epoch above a position that somebody has seen, unless it has gone on further itself', async () => {
+      const [first] = (await publish({ a: '[1]' }, 10, KEEP)) ?? [];
+      const epoch = first?.epoch ?? 0;
+      const seen = (above: { epoch: number; seq: number }, rows: string) => {
+        const { changed, ...rest } = found({ a: rows });
+        return store.publish(P, 10, { ...rest, changed: changed.map((one) => ({ ...one, above })) }, KEEP);
+      };
+      // What it stands at, or less: the frame is known, and told again.
+      expect(await seen({ epoch, seq: 1 }, '[1]')).toEqual([first]);
+      expect(await seen({ epoch: epoch - 5, seq: 99 }, '[2]')).toEqual([{ epoch, seq: 2 }]);
+      const [ahead] = (await seen({ epoch, seq: 3 }, '[2]')) ?? [];
+      expect([ahead?.seq, (ahead?.epoch ?? 0) > epoch]).toEqual([1, true]);
+      const far = { epoch: (ahead?.epoch ?? 0) + 5_000_000, seq: 7 };
+      expect(await seen(far, '[2]')).toEqual([{ epoch: far.epoch + 1, seq: 1 }]);
+      expect(await publish({ a: '[3]', b: '[1]' })).toEqual([
+        { epoch: far.epoch + 1, seq: 2 },
+        { epoch: far.epoch + 2, seq: 1 },
+      ]);
+    });
+
     it('keeps the position of what is published again because its answer was lost', async () => {
       const first = await publish({ a: '[1]' }, 10, KEEP);
       expect(await publish({ a: '[1]' }, 10, KEEP)).toEqual(first);
