@@ -1,6 +1,8 @@
 export { createHub, Hub, type HubOptions, type TopicHandle, type TopicOptions } from './hub.js';
 export * from './topic-types.js';
 export type { ConnectionStatus, TokenSource } from './connection.js';
+export { joinRoom, type Room, type RoomOptions, type RoomPatch, type RoomSnapshot } from './rooms.js';
+export type { RoomEvent, RoomMember } from './room-wire.js';
 export type { Snapshot } from './snapshot.js';
 export type { WatchOptions } from './watch.js';
 export type {

@@ -1,9 +1,20 @@
 /** React's way into the hub: `<HubProvider hub={createHub()}>`, then `useTopic` wherever rows are needed. */
-import { createContext, createElement, useCallback, useContext, useMemo, useRef, type ReactNode } from 'react';
+import {
+  createContext,
+  createElement,
+  useCallback,
+  useContext,
+  useEffect,
+  useMemo,
+  useRef,
+  useState,
+  type ReactNode,
+} from 'react';
 import { useSyncExternalStore } from 'react';
 import type { ConnectionStatus } from './connection.js';
 import { firstRows } from './first-rows.js';
 import type { Hub, TopicHandle } from './hub.js';
+import { joinRoom, type Room } from './rooms.js';
 import type { Snapshot } from './snapshot.js';
 import { topicKey } from './topic-key.js';
 import type { AnyTopic, RowOf, TopicArgs, TopicName } from './topic-types.js';
@@ -49,6 +60,19 @@ export interface UseTopicOptions extends WatchOptions {
    * error boundary. Default false: `state` and `error` say so.
    */
   readonly suspense?: boolean;
+}
+
+/** In the room while the component is mounted; `undefined` until it has begun to join. Another name is `rename`d to. */
+export function useRoom(room: string, name?: string): Room | undefined {
+  const hub = useHub();
+  const [joined, setJoined] = useState<Room>();
+  const first = useRef(name);
+  useEffect(() => {
+    const opened = joinRoom(hub, room, { name: first.current });
+    setJoined(opened);
+    return () => opened.leave();
+  }, [hub, room]);
+  return joined;
 }
 
 export interface TopicView<R extends Row = Row> extends Snapshot<R> {

@@ -1,9 +1,9 @@
 /** What travels between a viewer and the hub, word for word as the contract names it. */
-import type { WireError } from '../src/errors.js';
+import type { Ack, Call, JsonValue } from './call.js';
 import type { Export, ExportRequest } from './exports.js';
+import type { RoomCalls, RoomEvents } from './room-wire.js';
 
-export type JsonValue =
-  string | number | boolean | null | readonly JsonValue[] | { readonly [name: string]: JsonValue };
+export type { Ack, JsonValue };
 
 /** One row: Postgres's own JSON, so timestamps are ISO 8601 texts and `numeric` and `bigint` are numbers. */
 export type Row = { readonly [column: string]: JsonValue };
@@ -92,10 +92,6 @@ export interface Release {
   readonly since: Moment;
 }
 
-export type Ack<T> = ({ readonly ok: true } & T) | { readonly ok: false; readonly error: WireError };
-
-type Call<Request, Reply> = (request: Request, ack: (reply: Ack<Reply>) => void) => void;
-
 export type ClientCalls = {
   subscribe: Call<SubscribeRequest, Subscribed>;
   unsubscribe: Call<{ readonly channel: string }, object>;
@@ -105,7 +101,7 @@ export type ClientCalls = {
   'export:current': Call<object, { readonly export: Export | null }>;
   'export:cancel': Call<{ readonly id?: string }, { readonly export: Export | null }>;
   'export:dismiss': Call<{ readonly id: string }, object>;
-};
+} & RoomCalls;
 
 export type ServerEvents = {
   frame: (frame: Frame | DeltaFrame) => void;
@@ -113,4 +109,4 @@ export type ServerEvents = {
   presence: (change: PresenceChange) => void;
   release: (release: Release) => void;
   export: (change: Export) => void;
-};
+} & RoomEvents;

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
-import express from 'express';
+import express, { type Request, type Response } from 'express';
 import helmet from 'helmet';
 import { AccessService } from './access/access.service.js';
 import { HELMET_OPTIONS } from './access/helmet.js';
@@ -50,6 +50,11 @@ function servePages(app: NestExpressApplication): void {
   if (!existsSync(WEB)) return;
   // Names under /assets carry a hash of what they hold; the pages themselves do not.
   app.use('/assets', express.static(`${WEB}/assets`, { immutable: true, maxAge: '1y', index: false }));
+  // The dashboard, looked at together.
+  app.use('/rooms/:room', (_request: Request, response: Response) => {
+    response.setHeader('Cache-Control', 'no-cache');
+    response.sendFile('index.html', { root: WEB });
+  });
   // `/console` is console.html.
   app.use(
     express.static(WEB, {

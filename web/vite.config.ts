@@ -4,7 +4,12 @@ import { defineConfig } from 'vite';
 const here = import.meta.dirname;
 
 /** A page of its own for each name: `/` is the dashboard. The hub serves what is built here. */
-const PAGES = { console: `${here}/console.html`, dashboard: `${here}/index.html`, reference: `${here}/reference.html` };
+const PAGES = {
+  console: `${here}/console.html`,
+  dashboard: `${here}/index.html`,
+  reference: `${here}/reference.html`,
+  rooms: `${here}/rooms.html`,
+};
 
 /** What a page says it was built with; the hub tells it when another one is rolled out. */
 const { version } = JSON.parse(readFileSync(`${here}/../package.json`, 'utf8')) as { version: string };

@@ -1,3 +1,4 @@
+import type { ReactNode } from 'react';
 import { chosenParams, pageValues, type PageValues } from './choices.js';
 import { DashboardSections } from './components/dashboard-sections.js';
 import { HeadlineTile } from './components/headline-tile.js';
@@ -7,8 +8,15 @@ import { DASHBOARD } from './dashboard.js';
 import { useChoices } from './hooks/choices.js';
 import { useServedTopics } from './hooks/topics.js';
 import { layoutOf, type Layout } from './layout.js';
+import type { TopicInfo } from './topics.js';
 
-export function App() {
+interface AppProps {
+  readonly heading?: string;
+  /** Above the charts, once it is known what is served. */
+  readonly above?: (topics: readonly TopicInfo[]) => ReactNode;
+}
+
+export function App({ heading = 'Live dashboard', above }: AppProps) {
   const { topics, problem } = useServedTopics();
   if (topics === undefined) {
     return (
@@ -24,10 +32,16 @@ export function App() {
       </>
     );
   }
-  return <Dashboard layout={layoutOf(DASHBOARD, topics)} />;
+  return <Dashboard layout={layoutOf(DASHBOARD, topics)} heading={heading} above={above?.(topics)} />;
 }
 
-function Dashboard({ layout }: { readonly layout: Layout }) {
+interface DashboardProps {
+  readonly layout: Layout;
+  readonly heading: string;
+  readonly above: ReactNode;
+}
+
+function Dashboard({ layout, heading, above }: DashboardProps) {
   const [choices, choose] = useChoices();
   const page = pageValues(layout.choices, choices);
   return (
@@ -51,7 +65,8 @@ function Dashboard({ layout }: { readonly layout: Layout }) {
         )}
       </PageHeader>
       <main className="page-main" id="content" tabIndex={-1}>
-        <h1 className="unseen">Live dashboard</h1>
+        <h1 className="unseen">{heading}</h1>
+        {above}
         <Headlines layout={layout} page={page} />
         <DashboardSections sections={layout.sections} page={page} />
         {layout.sections.length === 0 && (

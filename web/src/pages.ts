@@ -6,6 +6,7 @@ export interface PageLink {
 
 export const PAGE_LINKS: readonly PageLink[] = [
   { path: '/', label: 'Dashboard' },
+  { path: '/rooms', label: 'Rooms' },
   { path: '/console', label: 'Console' },
   { path: '/reference', label: 'HTTP API' },
 ];

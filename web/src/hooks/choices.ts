@@ -1,4 +1,4 @@
-import { useCallback, useSyncExternalStore } from 'react';
+import { createContext, useCallback, useContext, useSyncExternalStore } from 'react';
 import { readChoices, writeChoices, type Choices } from '../choices.js';
 
 /** `replaceState` tells nobody, so this page tells itself. */
@@ -23,8 +23,17 @@ function current(): Choices {
 /** @param value `undefined` takes the choice back to the default */
 export type Choose = (key: string, value: string | undefined) => void;
 
-/** What the address says was chosen, and the way to choose; the address can be shared and reloaded. */
-export function useChoices(): [Choices, Choose] {
+/** Where choices are kept when it is not the address: in a room they are everybody's. */
+export const SharedChoices = createContext<readonly [Choices, Choose] | null>(null);
+
+/** What was chosen, and the way to choose. */
+export function useChoices(): readonly [Choices, Choose] {
+  const own = useOwnChoices();
+  return useContext(SharedChoices) ?? own;
+}
+
+/** What the address says was chosen; it can be shared and reloaded. */
+function useOwnChoices(): readonly [Choices, Choose] {
   const choices = useSyncExternalStore(subscribe, current);
   const choose = useCallback<Choose>((key, value) => {
     const next = new Map(current());
