@@ -57,7 +57,7 @@ async function build(stamp) {
   mkdirSync(next);
   try {
     await step('The TypeScript of src', 'typescript/bin/tsc', ['-p', 'tsconfig.build.json', '--outDir', next]);
-    await bundleClient(join(next, 'client'));
+    if (existsSync(inProject('client', 'tsconfig.json'))) await bundleClient(join(next, 'client'));
     copyAssets(next);
     makeExecutable(next);
     if (existsSync(inProject('web', 'vite.config.ts'))) {
