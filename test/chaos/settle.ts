@@ -2,6 +2,9 @@ import { nodeName } from '../../src/kernel/identity.js';
 import type { ChaosViewer } from './chaos-viewer.js';
 import type { Stage } from './stage.js';
 
+/** What runs as long as the cluster does, whoever watches. */
+const STANDING = ['releases'];
+
 /**
  * What is not in its place: pollers are to be those of the topics that are watched, each on a living node under its lease,
  * and presence the viewers that are connected.
@@ -21,7 +24,8 @@ export async function amiss(stage: Stage, viewers: readonly ChaosViewer[]): Prom
   const living = stage.living().map(({ node }) => node.name);
   same('nodes', (await client.hkeys(keys.nodes)).map(nodeName), living);
   const processes = await client.smembers(keys.processes);
-  same('pollers', processes, [...new Set(viewers.map(({ topic }) => `poller:${topic}`))]);
+  const pollers = new Set(viewers.map(({ topic }) => `poller:${topic}`));
+  same('processes', processes, [...pollers, ...STANDING]);
   const leases = await client.keys(`${keys.leasePrefix}*`);
   same(
     'leases',
