@@ -23,7 +23,7 @@ type S3rver = new (options: object) => S3Server;
 export async function startS3(): Promise<TestS3> {
   const directory = await mkdtemp(join(tmpdir(), 'pollcast-s3-'));
   const S3rver = createRequire(import.meta.url)('@20minutes/s3rver') as S3rver;
-  // It reckons some signatures of the SDK otherwise than the SDK and S3 do; that is not what is tested here.
+  // It refuses the SDK's signature on the list call; why was not looked into, and signing is not what is tested here.
   const options = { address: '127.0.0.1', port: 0, silent: true, directory, allowMismatchedSignatures: true };
   const server = new S3rver(options);
   const { port } = await server.run();
