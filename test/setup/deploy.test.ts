@@ -43,7 +43,7 @@ test('each node is named after its service and shares Redis and the database wit
 
 test('nginx is given the configuration that the tests use, with every node behind it', () => {
   expect(services.nginx?.volumes).toContain('./deploy/nginx.conf:/etc/nginx/pollcast/nginx.conf:ro');
-  const listed = [...text('deploy', 'compose', 'upstreams.conf').matchAll(/server (\w+):3000 max_fails=1/g)];
+  const listed = [...text('deploy', 'compose', 'upstreams.conf').matchAll(/server (\w+):3000 max_fails=0/g)];
   expect(listed.map(([, name]) => name)).toEqual(nodes);
 });
 

@@ -19,7 +19,7 @@ export async function startNginx({ upstreams, port }: { upstreams: string[]; por
   const { bin, env } = await provide('nginx');
   const dir = await mkdtemp(join(tmpdir(), 'pollcast-nginx-'));
   await copyFile(join(projectRoot, 'deploy', 'nginx.conf'), join(dir, 'nginx.conf'));
-  const servers = upstreams.map((upstream) => `server ${upstream} max_fails=1 fail_timeout=2s;\n`);
+  const servers = upstreams.map((upstream) => `server ${upstream} max_fails=0;\n`);
   await writeFile(join(dir, 'upstreams.conf'), servers.join(''));
 
   const launch = async (free: number): Promise<ServiceProcess> => {
