@@ -1,7 +1,7 @@
 import type { ClientBase, Connection, FieldDef } from 'pg';
 
 /** One column of a statement's result, as the server describes it. */
-export type ResultField = Pick<FieldDef, 'name' | 'dataTypeID' | 'dataTypeModifier' | 'tableID'>;
+export type ResultField = Pick<FieldDef, 'name' | 'dataTypeID' | 'dataTypeModifier' | 'tableID' | 'columnID'>;
 
 /** The part of pg's connection that speaks the extended protocol; its type declarations leave it out. */
 interface ExtendedConnection {

@@ -1,6 +1,7 @@
 import { hasSqlDetails, loadModule, parseSync } from 'libpg-query';
 import { didYouMean } from './nearest.js';
 import { scanPlaceholders, type ScannedSql } from './placeholders.js';
+import { isNeverNull, mayPad } from './nulls.js';
 import { deniedFunction } from './policy.js';
 import { Offsets } from './position.js';
 import { sharingHazard } from './sharing.js';
@@ -23,6 +24,8 @@ export interface PreparedSql {
   readonly toSource: (position: number) => number;
   /** Of each column of the select list where that can be told without the database: see `ResultColumn`. */
   readonly columns: readonly ResultColumn[];
+  /** Whether columns may be null that are NOT NULL in their table: see `mayPad`. */
+  readonly padded: boolean;
 }
 
 /** One entry of the outermost select list. */
@@ -30,6 +33,8 @@ export interface ResultColumn {
   readonly offset: number;
   /** A count, a rank: typed `bigint`, but never near 2^53. */
   readonly small: boolean;
+  /** Never null, whatever the tables hold. */
+  readonly filled: boolean;
 }
 
 export interface SqlResult {
@@ -106,6 +111,7 @@ export function prepareSql(source: string, params: readonly ParamSpec[] | undefi
       statement,
       toSource: (position) => typed.fromCharacters(position - 1),
       columns: columnsOf(parsed.select, bare),
+      padded: mayPad(parsed.select),
     },
     problems,
     used,
@@ -250,9 +256,12 @@ const COUNTS = new Set(['count', 'row_number', 'rank', 'dense_rank', 'ntile', 'r
 /** Empty where the list has a `*` or comes from a set operation: then nothing is known about single columns. */
 function columnsOf(select: Node, rewrite: Rewrite): ResultColumn[] {
   const list = (select.targetList ?? []) as { ResTarget?: { val?: Node; location?: number } }[];
+  // ROLLUP and the like make nulls even of constants.
+  const rolledUp = JSON.stringify(select.groupClause ?? []).includes('"GroupingSet"');
   const columns = list.map(({ ResTarget }) => ({
     offset: rewrite.fromBytes(ResTarget?.location ?? 0),
     small: isCount(ResTarget?.val),
+    filled: !rolledUp && isNeverNull(ResTarget?.val),
     star:
       JSON.stringify(ResTarget?.val ?? null).startsWith('{"ColumnRef"') &&
       JSON.stringify(ResTarget?.val).includes('"A_Star"'),

@@ -1,10 +1,9 @@
-import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, test } from '@jest/globals';
 import { projectRoot } from '../support/project.js';
+import { TYPE_CHECK_MS, typeCheck } from '../support/type-check.js';
 
 const built = join(projectRoot, 'dist', 'client');
 
@@ -37,26 +36,8 @@ describe('pollcast/client', () => {
   });
 
   test('knows the topics that `pollcast types` writes, and refuses what they do not take', async () => {
-    const home = await mkdtemp(join(tmpdir(), 'pollcast-types-'));
-    try {
-      await mkdir(join(home, 'node_modules', '@types'), { recursive: true });
-      await symlink(projectRoot, join(home, 'node_modules', 'pollcast'));
-      for (const name of ['react', 'socket.io-client', '@types/react'])
-        await symlink(join(projectRoot, 'node_modules', name), join(home, 'node_modules', name));
-      await writeFile(join(home, 'package.json'), '{ "type": "module" }');
-      await writeFile(join(home, 'use.ts'), USE);
-      const config = { module: 'nodenext', target: 'es2023', lib: ['es2023', 'dom'], strict: true, noEmit: true };
-      await writeFile(join(home, 'tsconfig.json'), JSON.stringify({ compilerOptions: { ...config, types: [] } }));
-      const tsc = join(projectRoot, 'node_modules', 'typescript', 'bin', 'tsc');
-      const complaints = await new Promise<string>((resolve) => {
-        execFile(process.execPath, [tsc, '-p', home], { cwd: home }, (_error, stdout) => resolve(stdout));
-      });
-      // Each line that must be refused stands under an @ts-expect-error, and says so when it is accepted.
-      expect(complaints).toBe('');
-    } finally {
-      await rm(home, { recursive: true, force: true });
-    }
-  });
+    expect(await typeCheck({ 'use.ts': USE })).toBe('');
+  }, TYPE_CHECK_MS);
 });
 
 const USE = `

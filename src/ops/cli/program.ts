@@ -8,6 +8,7 @@ import { DEFAULT_URL, withOperator } from './connect.js';
 import { nodesTable, processesTable, viewersTable, zombiesTable } from './tables.js';
 import { painter, type Paint, type Terminal } from './terminal.js';
 import { checkFolder, faultLine, readTopics, topicsTable } from './topics.js';
+import { checkTypes, typesOf, writeTypes } from './types.js';
 
 /** Found what was looked for: zombies, faults, or a node that does not start. */
 const FOUND = 1;
@@ -57,6 +58,7 @@ class Cli {
       .addHelpText('after', EXAMPLES);
     this.#addStart();
     this.#addTopics();
+    this.#addTypes();
     this.#addTables();
     this.#addZombies();
     this.#addCommands();
@@ -109,6 +111,34 @@ class Cli {
       },
       json,
     );
+  }
+
+  #addTypes(): void {
+    this.program
+      .command('types')
+      .description('TypeScript types of every topic, from what the database says of its columns')
+      .option('--out <file>', 'write them there, for example src/pollcast.d.ts; else to the output')
+      .option('--check', 'write nothing: exit code 1 unless the file of --out is up to date')
+      .addHelpText(
+        'after',
+        '\nExamples:\n  pollcast types --out src/pollcast.d.ts\n  pollcast types --out src/pollcast.d.ts --check',
+      )
+      .action(async ({ out, check }: { out?: string; check?: true }) => {
+        if (check && out === undefined) {
+          throw new PollcastError(
+            'BAD_REQUEST',
+            '--check: expected --out FILE beside it, got none: which file is meant?',
+          );
+        }
+        this.exitCode = FOUND;
+        const text = await typesOf(readConfig(this.terminal.env), this.#paint, (line) =>
+          this.terminal.error(`${line}\n`),
+        );
+        if (out === undefined) this.terminal.out(text);
+        else if (check) this.terminal.out(`${await checkTypes(out, text)}\n`);
+        else this.terminal.out(`${await writeTypes(out, text)}\n`);
+        this.exitCode = 0;
+      });
   }
 
   #addTables(): void {
@@ -215,6 +245,7 @@ at --url, with ADMIN_TOKEN if that is set.
 Examples:
   pollcast start                                    one node, with an embedded database and its demo
   pollcast topics check                             is every topic file right?
+  pollcast types --out src/pollcast.d.ts            types for pollcast/client and pollcast/react
   pollcast ps --json | jq '.[].name'
   pollcast move poller:sales.by_region --to node2
   REDIS_URL=redis://127.0.0.1:6379 pollcast zombies`;

@@ -50,30 +50,41 @@ export function topicsTable(rows: readonly TopicRow[], paint: Paint): string {
  *
  * @param tell gets a line when something takes a while
  */
-export async function checkFolder(config: Config, tell: (line: string) => void): Promise<TopicFault[]> {
-  if (config.databaseUrl !== undefined) return checkWith(config.topicsDir, config.databaseUrl);
+export function checkFolder(config: Config, tell: (line: string) => void): Promise<TopicFault[]> {
+  const dir = config.topicsDir;
+  return withDatabase(config, tell, async (pool) => {
+    const faults = await checkTopics(dir, pool);
+    return [...faults, ...(await checkSharing(dir, pool, faults))];
+  });
+}
+
+/** The database that a node of this environment would ask, while `use` runs. */
+export async function withDatabase<T>(
+  config: Config,
+  tell: (line: string) => void,
+  use: (pool: pg.Pool) => Promise<T>,
+): Promise<T> {
+  if (config.databaseUrl !== undefined) return withPool(config.databaseUrl, use);
   tell('DATABASE_URL is not set: asking an embedded database, as a node without it has …');
   const server = await startEmbeddedPostgres({ fsync: false });
   try {
-    const url = config.demo ? (await prepareDemo(server.url)).readerUrl : server.url;
-    return await checkWith(config.topicsDir, url);
+    return await withPool(config.demo ? (await prepareDemo(server.url)).readerUrl : server.url, use);
   } finally {
     await server.stop();
   }
 }
 
-async function checkWith(dir: string, connectionString: string): Promise<TopicFault[]> {
+async function withPool<T>(connectionString: string, use: (pool: pg.Pool) => Promise<T>): Promise<T> {
   const pool = new pg.Pool({
     connectionString,
     max: 1,
-    application_name: 'pollcast topics check',
+    application_name: 'pollcast command line',
     connectionTimeoutMillis: 5_000,
   });
   // A broken connection also fails what was asked over it.
   pool.on('error', () => undefined);
   try {
-    const faults = await checkTopics(dir, pool);
-    return [...faults, ...(await checkSharing(dir, pool, faults))];
+    return await use(pool);
   } finally {
     await pool.end();
   }

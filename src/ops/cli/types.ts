@@ -1,0 +1,93 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import type pg from 'pg';
+import type { Config } from '../../config.js';
+import { describe, PollcastError } from '../../errors.js';
+import { checkTopics } from '../../topics/check.js';
+import { listTopicFiles, parseRead, readTopicFile } from '../../topics/files.js';
+import { resultTypes } from '../../topics/result-types.js';
+import { typeFile, type TypedTopic } from '../../topics/type-file.js';
+import type { Paint } from './terminal.js';
+import { faultLine, withDatabase } from './topics.js';
+
+/**
+ * The type file of all topics of a folder.
+ *
+ * @param tell gets a line when something takes a while, and for each fault
+ * @throws PollcastError `BAD_REQUEST` when a topic has an error: types that leave one out would break what uses it
+ */
+export function typesOf(config: Config, paint: Paint, tell: (line: string) => void): Promise<string> {
+  return withDatabase(config, tell, async (pool) => {
+    const faults = await checkTopics(config.topicsDir, pool);
+    const errors = faults.filter(({ severity }) => severity === 'error');
+    for (const fault of errors) tell(faultLine(fault, paint));
+    if (errors.length > 0) {
+      throw new PollcastError(
+        'BAD_REQUEST',
+        `Errors: ${errors.length}. No types are written before every topic is right.`,
+      );
+    }
+    return typeFile(await typedTopics(config.topicsDir, pool));
+  });
+}
+
+async function typedTopics(dir: string, pool: pg.Pool): Promise<TypedTopic[]> {
+  const client = await pool.connect();
+  const typed: TypedTopic[] = [];
+  try {
+    for (const file of await listTopicFiles(dir)) {
+      const read = await readTopicFile(dir, file);
+      const { topic, origin } = read === undefined ? {} : parseRead(file, read);
+      if (topic && origin) typed.push({ topic, columns: await resultTypes(client, origin.select) });
+    }
+    return typed;
+  } catch (cause) {
+    throw new PollcastError(
+      'UNAVAILABLE',
+      `The database stopped answering (${describe(cause)}): nothing was written, try again.`,
+      undefined,
+      { cause },
+    );
+  } finally {
+    client.release(true);
+  }
+}
+
+/**
+ * @returns a sentence for the terminal
+ * @throws PollcastError `UNAVAILABLE` when the file cannot be written
+ */
+export async function writeTypes(file: string, text: string): Promise<string> {
+  if ((await read(file)) === text) return `${file} is up to date.`;
+  try {
+    await writeFile(file, text);
+  } catch (cause) {
+    throw new PollcastError('UNAVAILABLE', `--out: expected a file that can be written, got ${file} (${why(cause)})`);
+  }
+  return `Wrote ${file}.`;
+}
+
+/**
+ * @returns a sentence for the terminal
+ * @throws PollcastError `CONFLICT` when the file says something else
+ */
+export async function checkTypes(file: string, text: string): Promise<string> {
+  const found = await read(file);
+  if (found === text) return `${file} is up to date.`;
+  throw new PollcastError(
+    'CONFLICT',
+    `${file} ${found === undefined ? 'does not exist' : 'is not what the topics are now'}: run \`pollcast types --out ${file}\`.`,
+  );
+}
+
+async function read(file: string): Promise<string | undefined> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (error) {
+    if (why(error) === 'ENOENT') return undefined;
+    throw new PollcastError('UNAVAILABLE', `--out: expected a file that can be read, got ${file} (${why(error)})`);
+  }
+}
+
+function why(error: unknown): string {
+  return (error as NodeJS.ErrnoException).code ?? describe(error);
+}
