@@ -35,9 +35,13 @@ describe('pollcast/client', () => {
     }
   });
 
-  test('knows the topics that `pollcast types` writes, and refuses what they do not take', async () => {
-    expect(await typeCheck({ 'use.ts': USE })).toBe('');
-  }, TYPE_CHECK_MS);
+  test(
+    'knows the topics that `pollcast types` writes, and refuses what they do not take',
+    async () => {
+      expect(await typeCheck({ 'use.ts': USE })).toBe('');
+    },
+    TYPE_CHECK_MS,
+  );
 });
 
 const USE = `

@@ -66,12 +66,16 @@ async function cli(...args: string[]): Promise<{ code: number; out: string; erro
 }
 
 describe('pollcast types', () => {
-  it('writes types by which pollcast/client and pollcast/react know every topic', async () => {
-    expect(await cli('types', '--out', out)).toEqual({ code: 0, out: `Wrote ${out}.\n`, error: '' });
-    const types = await readFile(out, 'utf8');
-    expect(await cli('types')).toEqual({ code: 0, out: types, error: '' });
-    expect(await typeCheck({ 'pollcast.d.ts': types, 'use.ts': USE })).toBe('');
-  }, TYPE_CHECK_MS);
+  it(
+    'writes types by which pollcast/client and pollcast/react know every topic',
+    async () => {
+      expect(await cli('types', '--out', out)).toEqual({ code: 0, out: `Wrote ${out}.\n`, error: '' });
+      const types = await readFile(out, 'utf8');
+      expect(await cli('types')).toEqual({ code: 0, out: types, error: '' });
+      expect(await typeCheck({ 'pollcast.d.ts': types, 'use.ts': USE })).toBe('');
+    },
+    TYPE_CHECK_MS,
+  );
 
   it('--check says whether the file is what the topics are now, and writes nothing', async () => {
     const stale = { code: 1, out: '', error: expect.stringContaining(`run \`pollcast types --out ${out}\``) };
