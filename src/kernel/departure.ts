@@ -1,9 +1,9 @@
 import type { NodeId } from './identity.js';
 import type { Logger } from './log.js';
 import type { Monitor } from './monitor.js';
-import { candidates } from './placement.js';
+import { successors } from './placement.js';
 import type { OwnedProcess } from './process.js';
-import type { Offer, Supervisor } from './supervisor.js';
+import type { Offer, Prepare, Supervisor } from './supervisor.js';
 import type { NodeSighting } from './ports/store.js';
 
 const HANDOVERS_AT_ONCE = 32;
@@ -15,6 +15,7 @@ export class Departure {
     private readonly supervisor: Supervisor,
     private readonly monitor: Monitor,
     private readonly offer: Offer,
+    private readonly prepare: Prepare,
     private readonly log: Logger,
   ) {}
 
@@ -45,12 +46,13 @@ export class Departure {
   }
 
   async #leave(process: OwnedProcess, nodes: readonly NodeSighting[], reachable: boolean): Promise<void> {
-    const { name, kind } = process.record;
+    const { name, record } = process;
     // Asked for each of them: thousands that wait for the time-out of a cluster that is gone would never end.
     if (!reachable || !this.monitor.up) return process.stop('lease-lost');
-    const successors = candidates(name, nodes, kind).filter((id) => id !== this.self && !this.monitor.isSuspect(id));
+    const healthy = nodes.filter(({ id }) => !this.monitor.isSuspect(id));
+    const order = successors(record, healthy, this.self, this.supervisor.kind(record.kind));
     try {
-      await this.supervisor.handOver(name, successors, this.offer);
+      await this.supervisor.handOver(name, order, this.offer, this.prepare);
     } catch (error) {
       this.log.warn({ err: error, name }, 'not handed over');
     }

@@ -103,7 +103,8 @@ export class Kernel implements ClusterCommands {
       mergeInto: (owner, name, state) => this.#peers.tell(owner, { do: 'merge', name, state }),
       seized: (name, from) => this.#peers.tell(from, { do: 'check', name }),
     });
-    this.#departure = new Departure(this.id, this.#supervisor, this.#monitor, this.#peers.offer, log);
+    const { offer, prepare } = this.#peers;
+    this.#departure = new Departure(this.id, this.#supervisor, this.#monitor, offer, prepare, log);
     this.#commands = new Commands({
       store: ports.store,
       leases: ports.leases,

@@ -79,5 +79,16 @@ export interface ProcessKind<A = unknown, M = unknown, R = unknown, S = unknown>
    * Default: the node that asks for it (`here`), if it may.
    */
   place?(nodes: readonly NodeSighting[], here: NodeId, record: ProcessRecord): readonly NodeId[];
+  /**
+   * Whether this node has room for one more; asked right before it would take one, from whomever. `running`: how many of
+   * this kind it has now. One that no node admits waits without an owner, and is tried again.
+   */
+  admit?(name: string, running: number): boolean;
+  /**
+   * This node is the likely successor in a handover: what takes long is done now, while the process still runs on its
+   * node. Resolves `true` when it is ready. Nothing is promised: `start` may come later, or never, so what was made ready
+   * has to be thrown away after a while.
+   */
+  prepare?(record: ProcessRecord): Promise<boolean>;
   start(args: A, context: ProcessContext<S>): Promise<Running<M, R>> | Running<M, R>;
 }

@@ -5,7 +5,7 @@ import type { Logger } from './log.js';
 import { Mailbox, type Address } from './mailbox.js';
 import type { Monitor } from './monitor.js';
 import { notHere } from './process.js';
-import type { Offer, Supervisor } from './supervisor.js';
+import type { Offer, Prepare, Supervisor } from './supervisor.js';
 import type { ClusterPorts } from './ports/cluster.js';
 import type { LeaseValue } from './ports/lease.js';
 
@@ -13,6 +13,7 @@ import type { LeaseValue } from './ports/lease.js';
 export type KernelMessage =
   | { do: 'start'; name: string; kind: string; origin: 'first' | 'takeover' }
   | { do: 'take'; name: string; kind: string; value: LeaseValue }
+  | { do: 'prepare'; name: string; kind: string }
   | { do: 'stop'; name: string; unlessHeld?: true }
   | { do: 'move'; name: string; to: NodeId }
   /** `hop`: passed on by a node that was the owner once. */
@@ -25,6 +26,8 @@ export type KernelMessage =
 
 const KERNEL: Address = { to: 'kernel' };
 const OFFER_MS = 2_000;
+/** Its process runs on meanwhile. */
+const PREPARE_MS = 4_000;
 
 /** This node's side of what the kernels of a cluster say to each other, and the way to its own processes. */
 export class Peers {
@@ -62,6 +65,11 @@ export class Peers {
   readonly offer: Offer = async (to, name, kind, value) => {
     if (!this.monitor.up) throw new PollcastError('UNAVAILABLE', 'the cluster does not answer');
     return (await this.ask(to, { do: 'take', name, kind, value }, OFFER_MS)) === true;
+  };
+
+  readonly prepare: Prepare = async (to, name, kind) => {
+    if (!this.monitor.up) return false;
+    return (await this.ask(to, { do: 'prepare', name, kind }, PREPARE_MS)) === true;
   };
 
   /** Tells the owners of `names`, wherever they are. Never rejects: who is not told reads it again some time. */
@@ -122,6 +130,8 @@ export class Peers {
         return this.supervisor.start(message.name, message.kind, message.origin);
       case 'take':
         return (await this.supervisor.start(message.name, message.kind, 'handover', message.value)) === 'here';
+      case 'prepare':
+        return this.supervisor.prepare(message.name, message.kind);
       case 'stop':
         return this.supervisor.retire(message.name, message.unlessHeld !== true);
       case 'move':
@@ -145,7 +155,7 @@ export class Peers {
   async #handOver(name: string, to: NodeId): Promise<boolean> {
     const kind = this.supervisor.get(name)?.record.kind;
     if (kind === undefined) return false;
-    if (await this.supervisor.handOver(name, [to], this.offer)) return true;
+    if (await this.supervisor.handOver(name, [to], this.offer, this.prepare)) return true;
     // Declined: it goes on here, not at the next reconcile pass somewhere.
     await this.supervisor.start(name, kind, 'takeover');
     return false;

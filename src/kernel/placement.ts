@@ -1,6 +1,7 @@
 import { PollcastError } from '../errors.js';
 import { sleep, type Clock } from './clock.js';
 import type { NodeId } from './identity.js';
+import type { ProcessKind } from './kind.js';
 import type { Mailbox } from './mailbox.js';
 import type { Monitor } from './monitor.js';
 import { rendezvous } from './rendezvous.js';
@@ -13,6 +14,17 @@ export function candidates(name: string, nodes: readonly NodeSighting[], kind: s
     name,
     nodes.filter((node) => node.state === 'live' && node.kinds.includes(kind)).map((node) => node.id),
   );
+}
+
+/** Nodes other than `self` to which a process may be handed over, best first. */
+export function successors(
+  record: ProcessRecord,
+  nodes: readonly NodeSighting[],
+  self: NodeId,
+  definition: ProcessKind | undefined,
+): NodeId[] {
+  const able = nodes.filter((node) => node.state === 'live' && node.kinds.includes(record.kind) && node.id !== self);
+  return [...(definition?.place?.(able, self, record) ?? candidates(record.name, able, record.kind))];
 }
 
 const RETRY_MS = 15;

@@ -17,11 +17,14 @@ export type StartResult =
   | 'held'
   /** There is no such spec any more. */
   | 'gone'
-  /** This node must not take it: it drains, or does not know the kind. */
+  /** This node must not take it: it drains, does not know the kind, or has no room for it. */
   | 'refused';
 
 /** Asks a node to replace a leaving owner's grant by its own. */
 export type Offer = (to: NodeId, name: string, kind: string, value: LeaseValue) => Promise<boolean>;
+
+/** Asks a node to make ready for what it is about to be offered. */
+export type Prepare = (to: NodeId, name: string, kind: string) => Promise<boolean>;
 
 type Origin = ProcessContext<unknown>['origin'];
 
@@ -30,6 +33,8 @@ export class Supervisor {
   readonly #kinds = new Map<string, ProcessKind>();
   readonly #owned = new Map<string, OwnedProcess>();
   readonly #starting = new Map<string, Promise<StartResult>>();
+  /** Of those that have been admitted and are not owned yet. */
+  readonly #startingKinds = new Map<string, string>();
   /**
    * What ran here and was lost, or is on its way to another node, until it is seen again in the store: when the store has
    * lost its data, the leases go with it, and nobody else knows what there was.
@@ -115,14 +120,35 @@ export class Supervisor {
       if (ending === null) return 'here';
       await ending;
     }
-    const attempt = this.#start(name, kind, origin, from).finally(() => this.#starting.delete(name));
+    const attempt = this.#start(name, kind, origin, from).finally(() => {
+      this.#starting.delete(name);
+      this.#startingKinds.delete(name);
+    });
     this.#starting.set(name, attempt);
     return attempt;
   }
 
+  /** Whether this node would take one more of a kind. */
+  admits(name: string, definition: ProcessKind): boolean {
+    const { kind } = definition;
+    if (!definition.admit) return true;
+    const running = this.owned().filter((process) => process.record.kind === kind).length;
+    const starting = [...this.#startingKinds].filter(([other, its]) => its === kind && other !== name).length;
+    return definition.admit(name, running + starting);
+  }
+
+  /** Makes ready to take what another node is about to hand over. */
+  async prepare(name: string, kind: string): Promise<boolean> {
+    const definition = this.#kinds.get(kind);
+    if (!definition?.prepare || this.closed || !this.admits(name, definition)) return false;
+    const record = await this.ports.store.process(name);
+    return record !== null && !this.closed && definition.prepare(record);
+  }
+
   async #start(name: string, kind: string, origin: Origin, from?: LeaseValue): Promise<StartResult> {
     const definition = this.#kinds.get(kind);
-    if (!definition || this.closed) return 'refused';
+    if (!definition || this.closed || !this.admits(name, definition)) return 'refused';
+    this.#startingKinds.set(name, kind);
     // Lost between the grant and the process's birth: nothing runs yet, so `alive()` below is enough.
     let process: OwnedProcess | null = null;
     const onLost = (certain: boolean): void => {
@@ -144,6 +170,7 @@ export class Supervisor {
       if (this.closed) return await this.#abandon(lease, 'refused', claimed);
       process = new OwnedProcess(this.#host, definition, record, lease);
       this.#owned.set(name, process);
+      this.#startingKinds.delete(name);
       this.#lost.delete(name);
       void process.launch(saved === null ? null : JSON.parse(saved), origin);
       return 'here';
@@ -190,10 +217,13 @@ export class Supervisor {
    * Hands one process to the first of `successors` that takes it: it is stopped here, then its very grant is replaced
    * by the successor's, so the name is never free in between. When all decline, the name is given back without an
    * owner. Resolves with who took it.
+   *
+   * A kind that can is made ready on its successor first, while it still runs here.
    */
-  async handOver(name: string, successors: readonly NodeId[], offer: Offer): Promise<NodeId | null> {
+  async handOver(name: string, successors: readonly NodeId[], offer: Offer, prepare?: Prepare): Promise<NodeId | null> {
     const process = this.#owned.get(name);
     if (!process) return null;
+    const order = process.ending ? [] : await this.#prepared(process, successors, prepare);
     if (process.ending) {
       await process.ending;
       return null;
@@ -203,7 +233,7 @@ export class Supervisor {
     await process.stop('handover');
     // Read now: until it stopped, it may have been restarted under another fence.
     const { kind, fence } = process.record;
-    for (const to of successors) {
+    for (const to of order) {
       try {
         if (!(await offer(to, name, kind, lease.grant.value))) continue;
       } catch (error) {
@@ -218,6 +248,23 @@ export class Supervisor {
     }
     await this.#abandon(lease, 'refused', fence);
     return null;
+  }
+
+  /** The successors with the first that is ready at their head. */
+  async #prepared(
+    { name, record }: OwnedProcess,
+    successors: readonly NodeId[],
+    prepare: Prepare | undefined,
+  ): Promise<readonly NodeId[]> {
+    if (!prepare || !this.#kinds.get(record.kind)?.prepare) return successors;
+    for (const to of successors) {
+      try {
+        if (await prepare(to, name, record.kind)) return [to, ...successors.filter((other) => other !== to)];
+      } catch (error) {
+        this.log.debug({ err: error, name, to }, 'not made ready for a handover');
+      }
+    }
+    return successors;
   }
 
   /** Two owners met: if ours has the lower fence it stops. Returns what it knew, for the other to merge. */
