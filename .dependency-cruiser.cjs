@@ -42,6 +42,7 @@ module.exports = {
       name: 'features-apart',
       comment: 'A feature stands on the core, never on another feature.',
       severity: 'error',
+      // A module is wiring: it also knows the node's figures, metrics and zombies.
       from: { path: `^src/(${FEATURES})/`, pathNot: '\\.module\\.ts$' },
       to: {
         path: '^src/',

@@ -17,3 +17,4 @@ export type {
   Row,
 } from './wire.js';
 export { PollcastError, type ErrorCode } from '../src/errors.js';
+export type { Recording, RecordingRequest } from './recordings.js';

@@ -1,5 +1,6 @@
 /** What travels between a viewer and the hub, word for word as the contract names it. */
 import type { Ack, Call, JsonValue } from './call.js';
+import type { Recording, RecordingRequest } from './recordings.js';
 import type { Export, ExportRequest } from './exports.js';
 import type { RoomCalls, RoomEvents } from './room-wire.js';
 
@@ -101,6 +102,9 @@ export type ClientCalls = {
   'export:current': Call<object, { readonly export: Export | null }>;
   'export:cancel': Call<{ readonly id?: string }, { readonly export: Export | null }>;
   'export:dismiss': Call<{ readonly id: string }, object>;
+  'recording:start': Call<RecordingRequest, { readonly recording: Recording }>;
+  'recording:stop': Call<{ readonly id: string }, { readonly recording: Recording }>;
+  'recording:list': Call<object, { readonly recordings: readonly Recording[] }>;
 } & RoomCalls;
 
 export type ServerEvents = {
@@ -109,4 +113,5 @@ export type ServerEvents = {
   presence: (change: PresenceChange) => void;
   release: (release: Release) => void;
   export: (change: Export) => void;
+  recording: (recording: Recording) => void;
 } & RoomEvents;

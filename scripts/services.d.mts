@@ -1,4 +1,4 @@
-export type ServiceName = 'redis' | 'nginx' | 'chromium' | 'spin' | 'gcc' | 'faketime';
+export type ServiceName = 'redis' | 'nginx' | 'chromium' | 'ffmpeg' | 'spin' | 'gcc' | 'faketime';
 
 export interface Service {
   /** full path of the program */

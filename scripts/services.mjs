@@ -1,5 +1,5 @@
 /**
- * Finds the programs that the tests run for real: Redis, nginx, Chromium; and those that check the model: Spin, gcc. What is not installed is fetched once with
+ * Finds the programs that the tests run for real: Redis, nginx, Chromium, ffmpeg; and those that check the model: Spin, gcc. What is not installed is fetched once with
  * the system's own package tool and unpacked into a private folder: nothing is installed, no account but one's own is
  * needed, no daemon starts.
  *
@@ -28,14 +28,14 @@ const CATALOGUE = {
     names: ['redis-server', 'valkey-server'],
     packages: [['redis-server'], ['valkey-server']],
     /** 7.0 brought sharded pub/sub. */
-    accept: async (bin, env) => major(await firstLine(bin, ['--version'], env), /v=(\d+)/) >= 7,
+    accept: async (bin, env) => major(await output(bin, ['--version'], env), /v=(\d+)/) >= 7,
     wanted: 'Redis 7 or newer (redis-server or valkey-server)',
   },
   nginx: {
     variable: 'POLLCAST_TEST_NGINX_BIN',
     names: ['nginx'],
     packages: [['nginx']],
-    accept: async (bin, env) => major(await firstLine(bin, ['-v'], env), /nginx\/(\d+)/) >= 1,
+    accept: async (bin, env) => major(await output(bin, ['-v'], env), /nginx\/(\d+)/) >= 1,
     wanted: 'nginx',
   },
   chromium: {
@@ -45,15 +45,23 @@ const CATALOGUE = {
       ['chromium-headless-shell', 'fonts-dejavu-core'],
       ['chromium', 'fonts-dejavu-core'],
     ],
-    accept: async (bin, env) => major(await firstLine(bin, ['--version', '--no-sandbox'], env), /(\d+)\.\d+/) >= 100,
+    accept: async (bin, env) => major(await output(bin, ['--version', '--no-sandbox'], env), /(\d+)\.\d+/) >= 100,
     wanted: 'Chromium',
+  },
+  ffmpeg: {
+    variable: 'POLLCAST_TEST_FFMPEG_BIN',
+    names: ['ffmpeg'],
+    packages: [['ffmpeg']],
+    /** ffprobe is of the same package; the recorder's codec is not in every build. */
+    accept: async (bin, env) => /libx264/.test(await output(bin, ['-hide_banner', '-encoders'], env)),
+    wanted: 'ffmpeg with libx264',
   },
   spin: {
     variable: 'POLLCAST_SPIN_BIN',
     names: ['spin'],
     packages: [['spin']],
     /** Another program of that name exists. */
-    accept: async (bin, env) => major(await firstLine(bin, ['-V'], env), /Spin Version (\d+)/) >= 6,
+    accept: async (bin, env) => major(await output(bin, ['-V'], env), /Spin Version (\d+)/) >= 6,
     wanted: 'Spin 6 or newer (the model checker)',
   },
   faketime: {
@@ -70,7 +78,7 @@ const CATALOGUE = {
     packages: [['gcc', 'libc6-dev']],
     /** One without the C library's headers is of no use. */
     accept: async (bin, env) => {
-      await firstLine(bin, ['-fsyntax-only', '-include', 'stdio.h', '-x', 'c', '/dev/null'], env);
+      await output(bin, ['-fsyntax-only', '-include', 'stdio.h', '-x', 'c', '/dev/null'], env);
       return true;
     },
     wanted: 'gcc with the headers of the C library',
@@ -80,13 +88,13 @@ const CATALOGUE = {
 /** @typedef {keyof typeof CATALOGUE} ServiceName */
 
 /** The others are asked for by name. */
-const FOR_TESTS = /** @type {ServiceName[]} */ (['redis', 'nginx', 'chromium']);
+const FOR_TESTS = /** @type {ServiceName[]} */ (['redis', 'nginx', 'chromium', 'ffmpeg']);
 
 /** @type {Map<ServiceName, Promise<Service>>} */
 const found = new Map();
 
 /**
- * The program, from the first of: its variable (`POLLCAST_TEST_REDIS_BIN`, `…_NGINX_BIN`, `…_CHROMIUM_BIN`), PATH,
+ * The program, from the first of: its variable (`POLLCAST_TEST_REDIS_BIN`, `…_NGINX_BIN`, `…_CHROMIUM_BIN`, `…_FFMPEG_BIN`), PATH,
  * the private folder, a fetch into that.
  *
  * @param {ServiceName} name
@@ -146,7 +154,7 @@ async function accepts(entry, bin, env) {
   }
 }
 
-async function firstLine(bin, args, env) {
+async function output(bin, args, env) {
   const { stdout, stderr } = await run(bin, args, { env: { ...process.env, ...env }, timeout: 20_000 });
   return `${stdout}${stderr}`;
 }

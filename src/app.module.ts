@@ -19,6 +19,7 @@ import { OpsModule } from './ops/ops.module.js';
 import { PollingModule } from './polling/polling.module.js';
 import { ReleasesModule } from './releases/releases.module.js';
 import { RoomsModule } from './rooms/rooms.module.js';
+import { RecordingsModule } from './recordings/recordings.module.js';
 import { SocketsModule } from './sockets/sockets.module.js';
 import { StorageModule } from './storage/storage.module.js';
 import { TopicsModule } from './topics/topics.module.js';
@@ -66,6 +67,7 @@ export class AppModule {
         RoomsModule, //     rooms: shared state that outlives its process
         ExportsModule, //   files that survive their node
         ReleasesModule, //  told to viewers once they run everywhere
+        RecordingsModule, // videos of pages: a pool of workers with browsers
       ],
       providers: [NodeLifecycle],
     };

@@ -1,4 +1,4 @@
-import { availableParallelism, hostname } from 'node:os';
+import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import { isLoopbackHost, TrustedProxies } from './access/address.js';
@@ -47,7 +47,10 @@ export interface Config {
   readonly roomKeepMs: number;
   /** `allow`: origins that may be recorded besides the hub itself. Paths absent: looked for. */
   readonly recorder: {
-    readonly slots: number;
+    /** Absent: by the machine. */
+    readonly slots?: number;
+    /** Of the page, in pixels. */
+    readonly size: { readonly width: number; readonly height: number };
     readonly allow: readonly string[];
     readonly chromiumPath?: string;
     readonly ffmpegPath?: string;
@@ -178,6 +181,15 @@ const storage: Form<StorageLocation> = {
   },
 };
 
+const size: Form<{ width: number; height: number }> = {
+  expected: 'WIDTHxHEIGHT in even pixels from 160x90 to 3840x2160',
+  read: (given) => {
+    const [, width = NaN, height = NaN] = (/^(\d{3,4})x(\d{2,4})$/.exec(given) ?? []).map(Number);
+    const fits = width >= 160 && width <= 3_840 && height >= 90 && height <= 2_160;
+    return fits && width % 2 === 0 && height % 2 === 0 ? { width, height } : undefined;
+  },
+};
+
 const onOff: Form<boolean> = {
   expected: 'on or off',
   read: (given) => ({ on: true, true: true, 1: true, off: false, false: false, 0: false })[given.toLowerCase()],
@@ -213,7 +225,8 @@ const schema = z.object({
   EXPORT_MAX_ROWS: variable(whole(1, 1_000_000_000), 10_000_000),
   EXPORT_TIMEOUT: variable(duration({ min: SECOND, max: 24 * HOUR }), HOUR / 2),
   ROOM_KEEP: variable(duration({ min: 0, max: 8_760 * HOUR }), 24 * HOUR),
-  RECORDER_SLOTS: variable(whole(0, 1_000), Math.max(1, Math.floor(availableParallelism() / 2))),
+  RECORDER_SLOTS: optional(whole(0, 1_000)),
+  RECORDER_SIZE: variable(size, { width: 1_280, height: 720 }),
   RECORDER_ALLOW: variable(list(origin, ORIGINS), []),
   CHROMIUM_PATH: optional(text('a path')),
   FFMPEG_PATH: optional(text('a path')),
@@ -317,6 +330,7 @@ function assemble(values: Values): Config {
     roomKeepMs: values.ROOM_KEEP,
     recorder: {
       slots: values.RECORDER_SLOTS,
+      size: values.RECORDER_SIZE,
       allow: values.RECORDER_ALLOW,
       chromiumPath: values.CHROMIUM_PATH,
       ffmpegPath: values.FFMPEG_PATH,
@@ -352,4 +366,14 @@ export function redactUrls(given: string): string {
   return given
     .replace(/(\w+:\/\/[^\s/:@]*):[^\s/]*@/g, '$1:***@')
     .replace(/([?&](?:password|secret|token|accessKey|secretKey|signature)=)[^&\s,]*/gi, '$1***');
+}
+
+/** Of the hub's own environment, what programs need that it starts: no addresses, no secrets. */
+export function programEnvironment(
+  env: Readonly<Record<string, string | undefined>> = process.env,
+): Record<string, string> {
+  const wanted = /^(PATH|HOME|LANG|LC_ALL|TZ|TMPDIR|LD_LIBRARY_PATH|FONTCONFIG_.*)$/;
+  return Object.fromEntries(
+    Object.entries(env).filter((pair): pair is [string, string] => wanted.test(pair[0]) && pair[1] !== undefined),
+  );
 }

@@ -1,4 +1,4 @@
-import { availableParallelism, hostname } from 'node:os';
+import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { describeConfig, readConfig, redactUrls, VARIABLES, type Config, type Variable } from '../src/config.js';
@@ -38,7 +38,8 @@ describe('an empty environment', () => {
       exports: { ttlMs: 3_600_000, maxRows: 10_000_000, timeoutMs: 1_800_000 },
       roomKeepMs: 86_400_000,
       recorder: {
-        slots: Math.max(1, Math.floor(availableParallelism() / 2)),
+        slots: undefined,
+        size: { width: 1_280, height: 720 },
         allow: [],
         chromiumPath: undefined,
         ffmpegPath: undefined,
@@ -113,6 +114,10 @@ describe('a right value', () => {
     ],
     [{ ROOM_KEEP: '10m' }, { roomKeepMs: 600_000 }],
     [
+      { RECORDER_SLOTS: '3', RECORDER_SIZE: '640x360' },
+      { recorder: { slots: 3, size: { width: 640, height: 360 }, allow: [] } },
+    ],
+    [
       { LOG_LEVEL: 'debug', LOG_FORMAT: 'json' },
       { logLevel: 'debug', logFormat: 'json' },
     ],
@@ -140,6 +145,10 @@ describe('a wrong value', () => {
     [{ STORAGE_URL: 'ftp://x' }, 'STORAGE_URL: expected file:PATH or s3://BUCKET/PREFIX, got ftp://x'],
     [{ ON_REDIS_LOSS: 'die' }, 'ON_REDIS_LOSS: expected local or pause, got die'],
     [{ DEMO: 'maybe' }, 'DEMO: expected on or off, got maybe'],
+    [
+      { RECORDER_SIZE: '641x360' },
+      'RECORDER_SIZE: expected WIDTHxHEIGHT in even pixels from 160x90 to 3840x2160, got 641x360',
+    ],
     [
       { TRUSTED_PROXIES: 'loopback,banana' },
       'TRUSTED_PROXIES: expected addresses, networks such as 10.0.0.0/8, loopback, linklocal or uniquelocal, comma-separated, got loopback,banana',

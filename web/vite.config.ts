@@ -7,8 +7,10 @@ const here = import.meta.dirname;
 const PAGES = {
   console: `${here}/console.html`,
   dashboard: `${here}/index.html`,
+  recordings: `${here}/recordings.html`,
   reference: `${here}/reference.html`,
   rooms: `${here}/rooms.html`,
+  watch: `${here}/watch.html`,
 };
 
 /** What a page says it was built with; the hub tells it when another one is rolled out. */

@@ -11,6 +11,7 @@ import { Limits } from './limits.js';
 import { OriginPolicy } from './origin.js';
 import { MAX_PAYLOAD_BYTES } from './payload-size.js';
 import type { AccessSettings } from './settings.js';
+import { Tickets } from './tickets.js';
 import { SocketGuard, type SocketAccess } from './socket-guard.js';
 
 export const ACCESS_SETTINGS = Symbol('access settings');
@@ -23,6 +24,7 @@ const CONNECT_TIMEOUT_MS = 10_000;
 export class AccessService {
   readonly origins: OriginPolicy;
   readonly guests: Guests;
+  readonly tickets: Tickets;
   readonly limits: Limits;
   readonly #proxies: TrustedProxies;
   readonly #authenticator: Authenticator;
@@ -33,7 +35,8 @@ export class AccessService {
     const clock = settings.clock ?? systemClock;
     this.#proxies = new TrustedProxies(settings.trustedProxies);
     this.guests = new Guests(settings.secret, this.#proxies, clock);
-    this.#authenticator = new Authenticator(settings.auth, this.guests, clock);
+    this.tickets = new Tickets(settings.secret, clock);
+    this.#authenticator = new Authenticator(settings.auth, this.guests, this.tickets, clock);
     this.origins = new OriginPolicy({ origins: settings.origins, open: this.#authenticator.open }, this.#proxies);
     this.#admin = new AdminPolicy(settings, this.#authenticator, this.origins);
     this.limits = new Limits(settings.limits);

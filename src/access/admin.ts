@@ -79,6 +79,10 @@ export class AdminPolicy {
     if (!this.origins.isOwnOrNone(request)) {
       throw new PollcastError('FORBIDDEN', 'Pages of another origin may not use the admin API.');
     }
+    // The recorder's browser is on this machine; whoever asked for the recording may not be.
+    if (this.authenticator.hasTicket(request)) {
+      throw new PollcastError('FORBIDDEN', 'A ticket of the hub does not open the admin API.');
+    }
     const host = header(request, 'host');
     if (!isLocal(request) || (host !== undefined && !isLoopbackHost(host))) {
       throw new PollcastError('UNAUTHENTICATED', NO_WAY);

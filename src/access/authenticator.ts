@@ -4,6 +4,7 @@ import { header, type RequestLike } from './address.js';
 import type { Guests } from './guests.js';
 import { guestIdentity, type Identity } from './identity.js';
 import type { AuthSettings } from './settings.js';
+import type { Tickets } from './tickets.js';
 import { TokenVerifier } from './tokens.js';
 
 export interface AuthenticationContext {
@@ -22,6 +23,7 @@ export class Authenticator {
   constructor(
     settings: AuthSettings,
     private readonly guests: Guests,
+    private readonly tickets: Pick<Tickets, 'of'>,
     clock: Clock = systemClock,
   ) {
     this.#verifier = settings.mode === 'jwt' ? new TokenVerifier(settings, clock) : null;
@@ -34,16 +36,23 @@ export class Authenticator {
 
   /**
    * Without authentication everybody is a guest: the one of the guest token, which may also be given as the token, else
-   * the one of the cookie, else a new one. Any other token is ignored.
+   * the one of the cookie, else a new one. Any other token is ignored. A ticket of the hub's own comes first.
    *
    * @throws PollcastError `UNAUTHENTICATED`; `UNAVAILABLE` when the key server does not answer
    */
   async authenticate(token: unknown, context: AuthenticationContext): Promise<Identity> {
+    const holder = this.tickets.of(context.request);
+    if (holder) return holder;
     if (this.#verifier) return this.#verifier.verify(token);
     const { guests } = this;
     return guestIdentity(
       guests.recognise(context.guest) ?? guests.recognise(token) ?? guests.visit(context.request).user,
     );
+  }
+
+  /** Whether it comes from a program that the hub itself started for somebody. */
+  hasTicket(request: RequestLike): boolean {
+    return this.tickets.of(request) !== undefined;
   }
 
   /** As `authenticate`, with the token of the request's Authorization header. */

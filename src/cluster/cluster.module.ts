@@ -7,6 +7,7 @@ import type { Logger } from '../kernel/log.js';
 import type { ClusterPorts } from '../kernel/ports/cluster.js';
 import { CLUSTER_PORTS, CONFIG, FRAMES, LOG, VERSION } from '../node.tokens.js';
 import { openCluster, openFrames } from './cluster.js';
+import { NodeFigures } from './node-figures.js';
 import { PROCESS_KIND } from './process-kind.decorator.js';
 
 /** The kernel, what it stands on, and the kinds of process that providers declare. `NodeLifecycle` starts and drains it. */
@@ -19,21 +20,22 @@ import { PROCESS_KIND } from './process-kind.decorator.js';
       useFactory: (config: Config, log: Logger) => openCluster(config, log),
     },
     { provide: FRAMES, inject: [CLUSTER_PORTS], useFactory: (ports: ClusterPorts) => openFrames(ports) },
+    { provide: NodeFigures, useFactory: () => new NodeFigures() },
     {
       provide: Kernel,
-      inject: [CLUSTER_PORTS, CONFIG, LOG, VERSION],
-      useFactory: (ports: ClusterPorts, config: Config, log: Logger, version: string) =>
+      inject: [CLUSTER_PORTS, NodeFigures, CONFIG, LOG, VERSION],
+      useFactory: (ports: ClusterPorts, figures: NodeFigures, config: Config, log: Logger, version: string) =>
         new Kernel({
           ports,
           version,
           log,
           leaseMs: config.leaseMs,
           // What an operator's tools judge by: theirs may have been started with another environment.
-          info: () => ({ leaseMs: config.leaseMs, lingerMs: config.lingerMs }),
+          info: () => ({ ...figures.read(), leaseMs: config.leaseMs, lingerMs: config.lingerMs }),
         }),
     },
   ],
-  exports: [CLUSTER_PORTS, FRAMES, Kernel],
+  exports: [CLUSTER_PORTS, FRAMES, Kernel, NodeFigures],
 })
 export class ClusterModule implements OnModuleInit {
   constructor(

@@ -17,6 +17,13 @@ export interface Figures {
   mailboxDepth(): number;
 }
 
+export interface RecorderFigures {
+  slots(): number;
+  used(): number;
+  queued(): number;
+  oldestMs(): number;
+}
+
 type PollOutcome = Parameters<PollerMetrics['polled']>[1];
 
 /** Rounds last from under a millisecond (nothing changed) to a query's timeout. */
@@ -94,6 +101,14 @@ export class Metrics implements PollerMetrics {
     });
     this.#gauge('mailbox_depth', 'Messages that wait for processes of this node.', () => figures.mailboxDepth());
     this.#gauge('cluster_link', '1 while the cluster answers, else 0.', () => (figures.linked() ? 1 : 0));
+  }
+
+  /** The recorder pool, for an autoscaler: what is queued is known to the node that runs the pool, the others say 0. */
+  recorder(figures: RecorderFigures): void {
+    this.#gauge('recorder_slots', 'Recordings that this node can make at a time.', () => figures.slots());
+    this.#gauge('recorder_slots_used', 'Recordings that this node makes now.', () => figures.used());
+    this.#gauge('recorder_queued', 'Recordings of the cluster that wait for a slot.', () => figures.queued());
+    this.#gauge('recorder_oldest_wait_seconds', 'How long the first of those waits.', () => figures.oldestMs() / 1_000);
   }
 
   /** Counts what happens in a kernel. */

@@ -38,7 +38,7 @@ export interface OperationsParts {
   readonly commands: ClusterCommands;
   readonly frames: OperatedFrames;
   readonly settings: SurveySettings;
-  readonly zombieSources?: readonly ZombieSource[];
+  readonly zombieSources?: Iterable<ZombieSource>;
 }
 
 /** The operator's tools over a cluster's ports. They need no node alive, but for moving a process. */

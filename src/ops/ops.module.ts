@@ -14,6 +14,7 @@ import { ErrorFilter } from './http/error.filter.js';
 import { HealthController } from './http/health.controller.js';
 import { Metrics } from './metrics.js';
 import { Operations } from './operations.js';
+import { ZombieSources } from './zombie-sources.js';
 import { canaryCheck, clusterCheck, Readiness } from './readiness.js';
 import { startTracing, type Tracing } from './tracing/tracing.js';
 
@@ -41,21 +42,29 @@ const PING_MS = 1_500;
           log,
         ),
     },
+    { provide: ZombieSources, useFactory: () => new ZombieSources() },
     {
       provide: Operations,
-      inject: [CLUSTER_PORTS, Kernel, FRAMES, CONFIG],
-      useFactory: (ports: ClusterPorts, kernel: Kernel, frames: FrameStore, { leaseMs, lingerMs }: Config) =>
+      inject: [CLUSTER_PORTS, Kernel, FRAMES, CONFIG, ZombieSources],
+      useFactory: (
+        ports: ClusterPorts,
+        kernel: Kernel,
+        frames: FrameStore,
+        { leaseMs, lingerMs }: Config,
+        zombieSources: ZombieSources,
+      ) =>
         new Operations({
           ports,
           commands: kernel,
           frames,
           settings: { leaseMs, lingerMs },
+          zombieSources,
         }),
     },
     AdminGuard,
     { provide: APP_FILTER, useClass: ErrorFilter },
   ],
-  exports: [Metrics, Readiness, Operations, TRACING],
+  exports: [Metrics, Readiness, Operations, TRACING, ZombieSources],
 })
 export class OpsModule implements OnApplicationBootstrap, OnApplicationShutdown {
   constructor(

@@ -43,12 +43,12 @@ export class ZombieHunter {
     private readonly commands: Pick<ClusterCommands, 'stopUnlessHeld'>,
     private readonly frames: Pick<OperatedFrames, 'drop'>,
     private readonly settings: SurveySettings,
-    private readonly sources: readonly ZombieSource[] = [],
+    private readonly sources: Iterable<ZombieSource> = [],
   ) {}
 
   async find(): Promise<Zombie[]> {
     const survey = await Survey.thorough(this.ports, this.settings);
-    const others = await Promise.all(this.sources.map((source) => source.find()));
+    const others = await Promise.all([...this.sources].map((source) => source.find()));
     return this.#aged([...findZombies(survey), ...others.flat()], survey.last.at);
   }
 
@@ -57,7 +57,7 @@ export class ZombieHunter {
     const survey = await Survey.thorough(this.ports, this.settings);
     const zombies = findZombies(survey);
     const others = await Promise.all(
-      this.sources.map(async (source) => (await source.find()).map((zombie) => ({ source, zombie }))),
+      [...this.sources].map(async (source) => (await source.find()).map((zombie) => ({ source, zombie }))),
     );
     const all = [...zombies, ...others.flat().map(({ zombie }) => zombie)];
     const outcomes = new Map<Zombie, Outcome>();

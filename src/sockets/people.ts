@@ -52,6 +52,11 @@ export class People {
     if (sockets?.size === 0) this.#here.delete(user);
   }
 
+  /** Whether somebody has a socket on this node. */
+  isHere(user: string): boolean {
+    return this.#here.has(user);
+  }
+
   /** Emits an event to every socket of a user. Never rejects. */
   tell(user: string, event: string, payload: unknown): Promise<void> {
     return this.#send({ user, event, payload });

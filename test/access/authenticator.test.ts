@@ -2,11 +2,13 @@ import { describe, expect, it } from '@jest/globals';
 import { TrustedProxies } from '../../src/access/address.js';
 import { Authenticator, bearerToken } from '../../src/access/authenticator.js';
 import { Guests } from '../../src/access/guests.js';
+import { Tickets } from '../../src/access/tickets.js';
 import { SECRET, request, settings, shared, token } from './support.js';
 
+const tickets = new Tickets(settings().secret);
 const guests = new Guests(settings().secret, new TrustedProxies([]));
-const open = new Authenticator({ mode: 'none' }, guests);
-const closed = new Authenticator({ mode: 'jwt', secret: SECRET }, guests);
+const open = new Authenticator({ mode: 'none' }, guests, tickets);
+const closed = new Authenticator({ mode: 'jwt', secret: SECRET }, guests, tickets);
 
 describe('without authentication', () => {
   it('everybody is a guest without rights that does not end', async () => {

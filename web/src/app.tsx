@@ -9,6 +9,7 @@ import { useChoices } from './hooks/choices.js';
 import { useServedTopics } from './hooks/topics.js';
 import { layoutOf, type Layout } from './layout.js';
 import type { TopicInfo } from './topics.js';
+import { RecordButton } from './recordings/record-button.js';
 
 interface AppProps {
   readonly heading?: string;
@@ -63,6 +64,7 @@ function Dashboard({ layout, heading, above }: DashboardProps) {
             ))}
           </div>
         )}
+        <RecordButton />
       </PageHeader>
       <main className="page-main" id="content" tabIndex={-1}>
         <h1 className="unseen">{heading}</h1>

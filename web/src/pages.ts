@@ -8,6 +8,7 @@ export const PAGE_LINKS: readonly PageLink[] = [
   { path: '/', label: 'Dashboard' },
   { path: '/rooms', label: 'Rooms' },
   { path: '/console', label: 'Console' },
+  { path: '/recordings', label: 'Recordings' },
   { path: '/reference', label: 'HTTP API' },
 ];
 

@@ -3,6 +3,8 @@ import { readConfig, redactUrls } from '../../config.js';
 import { describe, PollcastError } from '../../errors.js';
 import { KernelClient } from '../../kernel/client.js';
 import { silent } from '../../kernel/log.js';
+import { Leftovers } from '../../recordings/leftovers.js';
+import { clusterMarkOf } from '../../recordings/cluster-mark.js';
 import { Operations, type Operator } from '../operations.js';
 import { HttpOperator } from './http-operator.js';
 import type { Terminal } from './terminal.js';
@@ -42,6 +44,7 @@ async function open(
       commands,
       frames: openFrames(ports),
       settings: { leaseMs, lingerMs },
+      zombieSources: [new Leftovers(clusterMarkOf(config))],
     });
     return { operations, close: () => commands.close() };
   } catch (error) {

@@ -1,0 +1,4 @@
+import { drawPage } from '../draw.js';
+import { WatchPage } from './watch.js';
+
+drawPage(<WatchPage />);
