@@ -60,7 +60,7 @@ export class RecorderBrowser {
   /** Resolves when it is there, with nothing opened. Rejects with what the browser says about itself. */
   static async launch(settings: BrowserSettings): Promise<RecorderBrowser> {
     const { size, addresses, cookie } = settings;
-    // Loaded by the first recording: most nodes never need it.
+    // Loaded already, by nodes that record: see `RecorderNode.load`.
     const { chromium } = await import('playwright-core');
     const context = await chromium.launchPersistentContext(settings.profile, {
       executablePath: settings.chromium,

@@ -116,11 +116,19 @@ export class RecorderPool implements Running<PoolMessage, unknown> {
     }
   }
 
-  async stop(): Promise<void> {
+  /**
+   * What is under way is not waited for: it may be a question to a node that does not answer, and until this has stopped
+   * nobody can be asked for the queue. A tick looks after each wait whether it may go on, and what it saves is fenced.
+   */
+  stop(): Promise<void> {
     this.#over = true;
     this.#timer?.cancel();
-    await this.#ticking;
     this.parts.figures.reset();
+    return Promise.resolve();
+  }
+
+  get #mayGoOn(): boolean {
+    return !this.#over && this.context.owns();
   }
 
   async #start(args: RecordingArgs): Promise<Recording> {
@@ -146,7 +154,7 @@ export class RecorderPool implements Running<PoolMessage, unknown> {
     if (!entry) throw new PollcastError('NOT_FOUND', `there is no recording ${id} under way`);
     entry.ending ??= reason;
     await this.#save();
-    if (!entry.started) await this.#close(entry, 'It was stopped before it began.');
+    if (!entry.started) await this.#closeQueued(entry);
     else this.#tickLater(0);
     return entry.recording;
   }
@@ -206,7 +214,9 @@ export class RecorderPool implements Running<PoolMessage, unknown> {
     this.#timer = this.context.clock.after(ms, () => {
       this.#again = false;
       this.#ticking = this.#tick()
-        .catch((error: unknown) => this.context.log.warn({ err: error }, 'recordings are not placed yet'))
+        .catch((error: unknown) => {
+          if (this.#mayGoOn) this.context.log.warn({ err: error }, 'recordings are not placed yet');
+        })
         .finally(() => {
           this.#ticking = null;
           this.#tickLater(this.#again ? 0 : this.parts.tickMs);
@@ -222,8 +232,10 @@ export class RecorderPool implements Running<PoolMessage, unknown> {
     const records = (await this.parts.processes()).filter(({ kind }) => kind === RECORDING_KIND);
     const byName = new Map(records.map((record) => [record.name, record]));
     await this.#closeLost(byName);
+    await this.#closeUnstarted();
     await this.#askToEnd();
     await this.#place(records);
+    if (!this.#mayGoOn) return;
     this.#lookForOwners();
     this.#measure();
   }
@@ -231,6 +243,7 @@ export class RecorderPool implements Running<PoolMessage, unknown> {
   /** Started, but its process is not there any more, seen twice: its last word was not heard, or it was ended by force. */
   async #closeLost(byName: ReadonlyMap<string, ProcessRecord>): Promise<void> {
     for (const entry of [...this.#entries.values()]) {
+      if (!this.#mayGoOn) return;
       const { id } = entry.args;
       if (!entry.started || byName.has(recordingName(id))) {
         this.#missing.delete(id);
@@ -244,8 +257,25 @@ export class RecorderPool implements Running<PoolMessage, unknown> {
     }
   }
 
+  /** Asked to end before they began, and not yet out of the queue: the storage was away, or its owner has left. */
+  async #closeUnstarted(): Promise<void> {
+    for (const entry of [...this.#entries.values()]) {
+      if (!this.#mayGoOn) return;
+      if (!entry.started && entry.ending !== null) await this.#closeQueued(entry);
+    }
+  }
+
+  #closeQueued(entry: Entry): Promise<void> {
+    const gone = entry.ending === 'owner-gone';
+    return this.#close(
+      entry,
+      gone ? 'Whoever asked for it had left before it began.' : 'It was stopped before it began.',
+    );
+  }
+
   async #askToEnd(): Promise<void> {
-    for (const { args, recording, started, ending } of this.#entries.values()) {
+    for (const { args, recording, started, ending } of [...this.#entries.values()]) {
+      if (!this.#mayGoOn) return;
       if (!started || ending === null || recording.state === 'finishing') continue;
       try {
         await this.parts.stopWorker(args.id, ending);
@@ -265,15 +295,17 @@ export class RecorderPool implements Running<PoolMessage, unknown> {
       else homeless.push(record);
     }
     this.parts.figures.used = used;
-    const waiting = [...this.#entries.values()].filter(({ started }) => !started);
+    const waiting = [...this.#entries.values()].filter(({ started, ending }) => !started && ending === null);
     const specs: { spec: ProcessSpec; entry?: Entry }[] = [
       ...homeless.map((spec) => ({ spec })),
       ...waiting.map((entry) => ({ spec: recordingSpec(entry.args), entry })),
     ];
     for (const { spec, entry } of specs) {
       const [best] = byRoom(nodes, used);
-      if (!best || this.#over || !this.context.owns()) return;
+      if (!best || !this.#mayGoOn) return;
       if (entry) {
+        // Stopped while another one was placed.
+        if (entry.ending !== null) continue;
         // Noted before: should this node die now, the next pool finds the process or notices that it is missing.
         entry.started = true;
         await this.#save();
@@ -302,7 +334,6 @@ export class RecorderPool implements Running<PoolMessage, unknown> {
       if (absentMs <= this.parts.ownerGraceMs || entry.ending !== null) continue;
       entry.ending = 'owner-gone';
       this.#again = true;
-      if (!entry.started) void this.#close(entry, 'Whoever asked for it had left before it began.');
     }
   }
 

@@ -7,7 +7,7 @@ import { Leftovers } from './leftovers.js';
 import { ReadyStudios } from './ready.js';
 import type { RecordingArgs } from './recording.js';
 import { Studios } from './studio.js';
-import { findTools, slotsOf } from './tools.js';
+import { findBrowser, findTools, slotsOf } from './tools.js';
 
 export interface RecorderNodeSettings {
   /** By RECORDER_SLOTS; absent: by the machine. */
@@ -58,6 +58,16 @@ export class RecorderNode {
 
   get studios(): Studios | null {
     return this.#studios;
+  }
+
+  /**
+   * Loads the library that drives browsers, where there may be one. Before this node joins: it takes a moment in which the
+   * process does nothing else, and on a busy machine a node that is silent for so long is taken for dead.
+   */
+  async load(): Promise<void> {
+    const { slots, chromiumPath, environment } = this.settings;
+    if (slots === 0 || (chromiumPath ?? findBrowser(environment['PATH'] ?? '')) === undefined) return;
+    await import('playwright-core');
   }
 
   /** Removes what an earlier hub left on this machine, looks for the programs, and says what comes of it. */

@@ -85,7 +85,8 @@ export class RecordingsModule implements OnModuleInit, OnApplicationBootstrap, B
     @Inject(LOG) private readonly log: Logger,
   ) {}
 
-  onModuleInit(): void {
+  async onModuleInit(): Promise<void> {
+    await this.node.load();
     this.kernel.define(this.#recordingKind());
     this.kernel.define(this.#poolKind());
     this.nodeFigures.add(() => ({ slots: this.node.slots, slotsUsed: this.#used() }));

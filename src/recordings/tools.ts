@@ -29,9 +29,14 @@ const BROWSERS = [
 ];
 const BYTES_PER_SLOT = 1024 ** 3;
 
+/** The first Chromium in the folders of `path`, if there is one. */
+export function findBrowser(path: string): string | undefined {
+  return onPath(BROWSERS, path);
+}
+
 /** What is there, or why there can be no recordings here: a sentence that names the packages. */
 export async function findTools(paths: ToolPaths): Promise<{ tools: Tools } | { missing: string }> {
-  const chromium = paths.chromiumPath ?? onPath(BROWSERS, paths.path);
+  const chromium = paths.chromiumPath ?? findBrowser(paths.path);
   const ffmpeg = paths.ffmpegPath ?? onPath(['ffmpeg'], paths.path);
   const missing = [
     await trouble(

@@ -127,7 +127,8 @@ export class RecordingWorker implements Running<WorkerMessage, boolean> {
     while (!this.#enough.signal.aborted) {
       let outcome: Outcome;
       try {
-        const studio = (await this.parts.takeReady(this.args.id)) ?? (await this.parts.studios.open(this.args));
+        const studio = await this.#enter();
+        if (!studio) return;
         outcome = await this.#stretch(studio);
         failures = 0;
       } catch (error) {
@@ -144,6 +145,26 @@ export class RecordingWorker implements Running<WorkerMessage, boolean> {
       log.warn({ fault: outcome, recording: this.args.id }, 'a recording goes on in its next segment');
       this.#reel.interrupted(outcome);
     }
+  }
+
+  /** `null`: it ends, or leaves this node, before the page is shown. That is not waited for; what comes of it is closed. */
+  async #enter(): Promise<Studio | null> {
+    const { signal } = this.#enough;
+    const opening = this.#open();
+    const left = new Promise<null>((resolve) => {
+      if (signal.aborted) resolve(null);
+      signal.addEventListener('abort', () => resolve(null), { once: true });
+    });
+    const studio = await Promise.race([opening, left]);
+    if (studio) return studio;
+    opening
+      .then((late) => late.close())
+      .catch((error: unknown) => this.context.log.debug({ err: error }, 'a studio that nobody needs did not open'));
+    return null;
+  }
+
+  async #open(): Promise<Studio> {
+    return (await this.parts.takeReady(this.args.id)) ?? this.parts.studios.open(this.args);
   }
 
   /** One browser, one encoder, until either fails or there is enough. */

@@ -16,6 +16,7 @@ async function served(): Promise<string[]> {
     leaseLeftMs: none,
     mailboxDepth: none,
   });
+  metrics.recorder({ slots: none, used: none, queued: none, oldestMs: none });
   return [...(await metrics.text()).matchAll(/^# TYPE (\w+)/gm)].map(([, name = '']) => name);
 }
 

@@ -1,8 +1,9 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { markedProcesses } from '../../src/recordings/mark.js';
+import { STUDIOS_FOLDER } from '../../src/recordings/studio.js';
 import { startCluster, type TestCluster } from '../support/cluster.js';
 import { eventually } from '../support/eventually.js';
 import { clocksIn, Person, pidsOf, probe, recorderSlots, startRecorder, type Recorder } from './support.js';
@@ -90,6 +91,10 @@ async function nothingLeft(id: string): Promise<void> {
   await eventually(async () => markedProcesses().every(({ mark }) => mark.id !== id), {
     what: `no process of recording ${id}`,
   });
+}
+
+async function foldersOf(id: string): Promise<string[]> {
+  return (await readdir(STUDIOS_FOLDER)).filter((name) => name.startsWith(`${id}-`));
 }
 
 describe('what goes wrong outside', () => {
@@ -196,3 +201,37 @@ test('its node is stopped, and another one goes on', async () => {
     there.leave();
   }
 }, 90_000);
+
+test('its node is killed: another one goes on, and what it left on the machine is removed when the next one starts', async () => {
+  const alive = cluster.nodes.filter((node) => node.alive());
+  const asker = await person.elsewhere(alive[0]?.url ?? '');
+  const { id } = await asker.start({ url: recorder.clock });
+  const before = await asker.until(id, 'stored in part', ({ segments }) => segments > 0);
+  const at = alive.find(({ name }) => name !== before.node);
+  if (!at) throw new Error('there is no other node');
+  const there = await person.elsewhere(at.url);
+  try {
+    await alive.find(({ name }) => name === before.node)?.kill('SIGKILL');
+    const resumed = await there.until(id, 'recorded elsewhere', ({ node, state }) => {
+      return state === 'recording' && node !== before.node;
+    });
+    await there.made(id, resumed.seconds + 1.5);
+    expect((await foldersOf(id)).length).toBe(2);
+    await cluster.add();
+    await eventually(async () => (await foldersOf(id)).length === 1, { what: 'the folder of the dead to be removed' });
+    await there.stop(id);
+    const done = await there.ready(id);
+    expect(done).toMatchObject({ state: 'ready', ended: 'stopped' });
+    const file = await there.download(done.url ?? '', folder);
+    const video = await probe(recorder, file);
+    expect(Math.abs(video.seconds - done.seconds)).toBeLessThan(0.25);
+    expect(await clocksIn(recorder, file)).toHaveLength(video.frames);
+    const gaps = (await timeline(id, there)).filter(({ type }) => type === 'gap');
+    expect(gaps).toEqual([expect.objectContaining({ reason: 'takeover', seconds: expect.any(Number) })]);
+    await nothingLeft(id);
+    expect(await foldersOf(id)).toEqual([]);
+  } finally {
+    asker.leave();
+    there.leave();
+  }
+}, 120_000);

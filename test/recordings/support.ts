@@ -257,7 +257,7 @@ function commandOf(pid: number): string {
 const ADMIN_TOKEN = 'of-the-test';
 
 /** What the admin API answers. */
-async function asAdministrator(url: string): Promise<unknown> {
+export async function asAdministrator(url: string): Promise<unknown> {
   const response = await fetch(url, { headers: { authorization: `Bearer ${ADMIN_TOKEN}` } });
   if (!response.ok) throw new Error(`${response.status} ${await response.text()}`);
   return response.json();
