@@ -1,5 +1,5 @@
 import { sleep, type Clock } from '../kernel/clock.js';
-import { PollcastError, toPollcastError } from '../errors.js';
+import { PollcastError } from '../errors.js';
 
 /** One write of a state, with the events that made it out of the last one that was written. */
 export interface Group<S, E> {
@@ -9,12 +9,12 @@ export interface Group<S, E> {
 
 export interface GroupCommitOptions<S, E> {
   readonly clock: Clock;
-  /** `false`: somebody else writes now. Rejects: nobody knows whether it was written; it is tried again. */
+  /** `false`: somebody else writes now. Rejects with `UNAVAILABLE`: nobody knows whether it was written; it is tried again. */
   write(group: Group<S, E>): Promise<boolean>;
   /** Whether writing is allowed at this moment. */
   mayWrite(): boolean;
-  /** Somebody else writes now. */
-  refused(): void;
+  /** Somebody else writes now, or writing failed by a bug: nothing is written any more. */
+  failed(error: unknown): void;
 }
 
 interface Waiting<S, E> {
@@ -129,16 +129,19 @@ export class GroupCommit<S, E> {
         if (options.mayWrite()) {
           if (await options.write(group)) return true;
           this.#over = new PollcastError('UNAVAILABLE', 'somebody else has taken over meanwhile; try again');
-          group.settle(this.#over);
-          options.refused();
-          return false;
+          options.failed(new Error('another owner has written meanwhile'));
+          break;
         }
       } catch (error) {
-        if (toPollcastError(error).code !== 'UNAVAILABLE') throw error;
+        if (!(error instanceof PollcastError) || error.code !== 'UNAVAILABLE') {
+          this.#over = new PollcastError('UNAVAILABLE', 'this could not be saved; try again');
+          options.failed(error);
+          break;
+        }
       }
       await sleep(options.clock, RETRY_MS, this.#abort.signal);
     }
-    group.settle(this.#over);
+    group.settle(this.#over ?? undefined);
     return false;
   }
 }

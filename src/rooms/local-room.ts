@@ -12,10 +12,13 @@ export interface RoomViewer {
   tell(event: RoomEvent): void;
 }
 
-interface Admitted {
+export interface LocalWindow {
   readonly viewer: RoomViewer;
   /** Wall clock ms when it came. */
   readonly since: number;
+}
+
+interface Admitted extends LocalWindow {
   /** The newest version that it has; `null`: it is on its way in. */
   version: number | null;
 }
@@ -43,11 +46,13 @@ export class LocalRoom {
     return this.#viewers.size;
   }
 
+  /** What all of its windows have; `null`: none has anything yet. */
   get version(): number | null {
-    return this.#version;
+    const oldest = this.#oldest();
+    return oldest === Infinity ? null : oldest;
   }
 
-  get viewers(): readonly { readonly viewer: RoomViewer; readonly since: number }[] {
+  get viewers(): readonly LocalWindow[] {
     return [...this.#viewers.values()];
   }
 
@@ -55,8 +60,8 @@ export class LocalRoom {
     return this.#viewers.has(id);
   }
 
-  since(id: string): number | undefined {
-    return this.#viewers.get(id)?.since;
+  window(id: string): LocalWindow | undefined {
+    return this.#viewers.get(id);
   }
 
   /** Resolves once events come in. */
@@ -76,8 +81,11 @@ export class LocalRoom {
     await unsubscribe?.();
   }
 
-  enter(viewer: RoomViewer, since: number): void {
+  /** It is told nothing until it is admitted. Returns the version that it had, if it was in before. */
+  enter(viewer: RoomViewer, since: number): number | null {
+    const before = this.#viewers.get(viewer.id)?.version ?? null;
     this.#viewers.set(viewer.id, { viewer, since, version: null });
+    return before;
   }
 
   /** From now on it is told what comes after the version that it has seen. */
@@ -106,21 +114,23 @@ export class LocalRoom {
     const next = (this.#version ?? first.version - 1) + 1;
     // Something is missing, or a room that was forgotten begins anew; the store knows.
     if (first.version > next && !first.opened) this.catchUp();
-    else if (!this.#deliver(events, false)) this.catchUp();
+    else if (!this.#deliver(events, null)) this.catchUp();
   }
 
   /**
-   * Each viewer gets what is next for it. `gaps`: what it lacks before that cannot be had any more; it sees so by the
-   * versions, and joins anew. Returns whether everybody has everything.
+   * Each viewer gets what is next for it. `readAfter`: these are all that could be had after that version, so that what one
+   * lacks before them is lost; it sees so by the versions, and joins anew. Returns whether everybody has everything.
    */
-  #deliver(events: readonly RoomEvent[], gaps: boolean): boolean {
+  #deliver(events: readonly RoomEvent[], readAfter: number | null): boolean {
     let complete = true;
     for (const event of events) {
       this.#version = Math.max(this.#version ?? 0, event.version);
       for (const admitted of this.#viewers.values()) {
         if (admitted.version === null || admitted.version >= event.version) continue;
         // One that came in a moment ago: what is between is being read for it.
-        if (event.version > admitted.version + 1 && !event.opened && !gaps) complete = false;
+        const isNext = event.version === admitted.version + 1 || event.opened === true;
+        const isLost = readAfter !== null && admitted.version >= readAfter;
+        if (!isNext && !isLost) complete = false;
         else {
           admitted.version = event.version;
           admitted.viewer.tell(event);
@@ -134,16 +144,22 @@ export class LocalRoom {
     this.#catchingUp = true;
     while (this.#wanted && this.#viewers.size > 0) {
       this.#wanted = false;
-      const versions = [...this.#viewers.values()].flatMap(({ version }) => version ?? []);
-      const from = Math.min(this.#version ?? Infinity, ...versions);
+      const from = this.#oldest();
       if (from === Infinity) break;
       try {
-        this.#deliver(await this.store.after(this.room, from), true);
+        // Somebody may have come in meanwhile with less than what was asked for.
+        if (!this.#deliver(await this.store.after(this.room, from), from)) this.#wanted = true;
       } catch (error) {
         this.log.debug({ err: error, room: this.room }, 'not caught up yet');
         break;
       }
     }
     this.#catchingUp = false;
+  }
+
+  #oldest(): number {
+    let oldest = this.#version ?? Infinity;
+    for (const { version } of this.#viewers.values()) if (version !== null && version < oldest) oldest = version;
+    return oldest;
   }
 }

@@ -10,6 +10,7 @@ export interface RollParts {
   present(): Promise<readonly Member[]>;
   /** The members, as far as is known. */
   known(): readonly Member[];
+  /** Must not throw, as all of these. */
   join(member: Member): void;
   leave(user: string): void;
   /** The roll was called to its end. */

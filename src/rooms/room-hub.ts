@@ -3,7 +3,7 @@ import { PollcastError } from '../errors.js';
 import type { Timer } from '../kernel/clock.js';
 import type { Kernel } from '../kernel/kernel.js';
 import type { Logger } from '../kernel/log.js';
-import { LocalRoom, type RoomViewer } from './local-room.js';
+import { LocalRoom, type LocalWindow, type RoomViewer } from './local-room.js';
 import { roomProcess } from './names.js';
 import type { RoomMessage, RoomSnapshot } from './room.js';
 import type { Member, RoomEvent } from './room-state.js';
@@ -34,6 +34,8 @@ export class RoomHub {
   readonly #unlisten: (() => void)[];
   #timer: Timer | null = null;
   #closed = false;
+  /** Windows that nothing is heard of. */
+  readonly #silent = new Set<string>();
   /** As it was seen last: one that has ended since is started again by the next look. */
   #writerRuns = false;
 
@@ -77,10 +79,11 @@ export class RoomHub {
       const { kernel } = this.parts;
       const local = this.#local(room);
       const again = local.has(viewer.id);
-      const since = local.since(viewer.id) ?? kernel.clock.now();
-      local.enter(viewer, since);
+      const since = local.window(viewer.id)?.since ?? kernel.clock.now();
+      const before = local.enter(viewer, since);
       try {
         await local.connect();
+        this.#silent.delete(viewer.id);
         await this.#hold(room, viewer, since);
         const snapshot = await this.call<RoomSnapshot>(room, { do: 'join', user: viewer.user, name: viewer.name });
         admit(snapshot);
@@ -88,6 +91,8 @@ export class RoomHub {
         if (!this.#writerRuns) this.#startWriter();
       } catch (error) {
         if (!again) await this.#remove(local, viewer.id);
+        // It has still what it had, and is told what comes after it.
+        else if (before !== null) local.admit(viewer.id, before);
         throw error;
       }
     });
@@ -105,6 +110,7 @@ export class RoomHub {
 
   /** Its connection is gone, without a word: it leaves every room, each a linger later. */
   leaveAll(id: string): void {
+    this.#silent.delete(id);
     // Those it is on its way into as well: their turn comes after that.
     for (const room of [...this.#rooms.keys()]) {
       void this.#turns.take(id, room, async () => {
@@ -112,6 +118,49 @@ export class RoomHub {
         if (local?.has(id)) await this.#remove(local, id);
       });
     }
+  }
+
+  /**
+   * Nothing is heard of a window: as if its connection were lost, as far as others can see. It may be that it is only slow, so
+   * it is told on.
+   */
+  silent(id: string): void {
+    this.#silent.add(id);
+    this.#inEachRoomOf(id, async (local) => {
+      if (this.#silent.has(id)) await this.#unhold(local.room, id);
+    });
+  }
+
+  /** A sign of life. */
+  heard(id: string): void {
+    if (!this.#silent.delete(id)) return;
+    this.#inEachRoomOf(id, async (local, { viewer, since }) => {
+      if (this.#silent.has(id)) return;
+      try {
+        await this.#hold(local.room, viewer, since);
+      } catch (error) {
+        // The next sign of life tries again.
+        this.#silent.add(id);
+        throw error;
+      }
+    });
+  }
+
+  /**
+   * A window asks the room, after what it asked before: what one connection sends takes effect in the order in which it was
+   * sent. Throws `NOT_SUBSCRIBED`; `UNAVAILABLE` when its turn does not come in time, and it was not asked then.
+   */
+  async ask<R>(room: string, id: string, message: RoomMessage): Promise<R> {
+    const { clock } = this.parts.kernel;
+    const until = clock.monotonic() + CALL_MS;
+    this.heard(id);
+    let answer: R | undefined;
+    await this.#turns.take(id, room, async () => {
+      if (!this.isIn(room, id)) throw notIn(room);
+      if (clock.monotonic() > until) throw new PollcastError('UNAVAILABLE', 'the room does not answer; try again');
+      answer = await this.call<R>(room, message);
+    });
+    return answer as R;
   }
 
   /**
@@ -173,9 +222,21 @@ export class RoomHub {
       if (this.#closed) return;
       this.parts.kernel.clock.after(LOOK_MS, () => {
         void this.#turns.take(id, room, async () => {
-          if (!this.isIn(room, id)) await this.#unhold(room, id);
+          if (!this.isIn(room, id) || this.#silent.has(id)) await this.#unhold(room, id);
         });
       });
+    }
+  }
+
+  #inEachRoomOf(id: string, act: (local: LocalRoom, window: LocalWindow) => Promise<void>): void {
+    for (const [room, local] of this.#rooms) {
+      if (!local.has(id)) continue;
+      this.#turns
+        .take(id, room, async () => {
+          const window = local.window(id);
+          if (window) await act(local, window);
+        })
+        .catch((error: unknown) => this.parts.log.debug({ err: error, room }, 'a hold was not changed yet'));
     }
   }
 
@@ -184,7 +245,7 @@ export class RoomHub {
       for (const { viewer, since } of local.viewers) {
         void this.#turns
           .take(viewer.id, local.room, async () => {
-            if (local.has(viewer.id)) await this.#hold(local.room, viewer, since);
+            if (local.has(viewer.id) && !this.#silent.has(viewer.id)) await this.#hold(local.room, viewer, since);
           })
           .catch((error: unknown) => this.parts.log.debug({ err: error, room: local.room }, 'not held again yet'));
       }

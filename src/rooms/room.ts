@@ -86,21 +86,21 @@ export class Room implements Running<RoomMessage, unknown> {
       write: (group) => this.#write(group.state, group.events),
       // What stops in order still writes what it has: its successor waits for that.
       mayWrite: () => (this.#stopping ? this.#stopping !== 'lease-lost' : context.owns()),
-      refused: () => this.#fail(new Error('another owner has written this room')),
+      failed: (error) => this.#fail(error),
     });
     this.#roll = new Roll({
       clock,
       lingerMs: parts.settings.memberLingerMs,
       present: async () => (await context.holds()).map(({ detail }) => JSON.parse(detail) as Member),
       known: () => this.#commits.present.members,
-      join: (member) => this.#joinIfRoom(member),
-      leave: (user) => void this.#add({ do: 'leave', user }),
+      join: (member) => this.#full || this.#byRoll({ do: 'join', member }),
+      leave: (user) => this.#byRoll({ do: 'leave', user }),
       settled: () => this.#watchEmptiness(),
       log: context.log,
     });
-    this.#unlink = parts.store.onLink((up) => up && this.#commits.repeat());
     // Versions of a room that was forgotten, or lost, never come back: a clock is where nobody has counted to.
-    if (!saved) void this.#add({ do: 'open', version: clock.now() });
+    if (!saved) this.#add({ do: 'open', version: clock.now() });
+    this.#unlink = parts.store.onLink((up) => up && this.#commits.repeat());
     this.#roll.call();
   }
 
@@ -138,9 +138,9 @@ export class Room implements Running<RoomMessage, unknown> {
   #join(user: string, name: string): Later<RoomSnapshot> {
     const known = this.#commits.present.members.find((member) => member.user === user);
     if (!known && this.#full) throw tooManyMembers(this.parts.settings.limits.members);
-    this.#roll.came(user);
     const since = known?.since ?? this.context.clock.now();
-    if (known?.name !== name) void this.#add({ do: 'join', member: { user, name, since } });
+    if (known?.name !== name) this.#add({ do: 'join', member: { user, name, since } });
+    this.#roll.came(user);
     // Its hold may be gone again already, and the word of it may have overtaken this message.
     this.#roll.call();
     return new Later(this.#whenWritten());
@@ -148,10 +148,6 @@ export class Room implements Running<RoomMessage, unknown> {
 
   get #full(): boolean {
     return this.#commits.present.members.length >= this.parts.settings.limits.members;
-  }
-
-  #joinIfRoom(member: Member): void {
-    if (!this.#full) void this.#add({ do: 'join', member });
   }
 
   async #whenWritten(): Promise<RoomSnapshot> {
@@ -166,16 +162,13 @@ export class Room implements Running<RoomMessage, unknown> {
     if (this.#commits.waiting >= limits.waiting) {
       throw new PollcastError('UNAVAILABLE', 'changes cannot be saved as fast as they come; try again');
     }
-    let next: [RoomState, RoomEvent];
     try {
-      next = this.#next(change);
+      const [state, event] = this.#next(change);
+      return new Later(this.#commits.add(state, event).then(() => ({ version: event.version })));
     } catch (error) {
       if (error instanceof PollcastError && error.code === 'CONFLICT') return new Later(this.#stale(error));
-      if (error instanceof PollcastError) throw error;
-      throw this.#crash(change, error);
+      throw error;
     }
-    const [state, event] = next;
-    return new Later(this.#commits.add(state, event).then(() => ({ version: event.version })));
   }
 
   /** The version that it is told must be one that it can see. */
@@ -185,29 +178,45 @@ export class Room implements Running<RoomMessage, unknown> {
     throw new PollcastError('CONFLICT', error.message, { version });
   }
 
+  /** The room after a change. Throws what refuses it; a bug is thrown as such, and crashes the room, but not twice. */
+  #next(change: Change): [RoomState, RoomEvent] {
+    const { limits } = this.parts.settings;
+    const { present } = this.#commits;
+    try {
+      const event = eventOf(this.room, present, change, this.context.clock.now());
+      const state = this.#fold(present, event);
+      if (change.do === 'patch') assertSize('a state', state.state, limits.stateBytes, limits.depth);
+      if (change.do === 'status') assertSize('a status', state.status, limits.statusBytes, limits.depth);
+      return [state, event];
+    } catch (error) {
+      throw error instanceof PollcastError ? error : this.#crash(change, error);
+    }
+  }
+
   /** What a change that fails by a bug ends in: a crash, or when that did not help, a refusal. */
   #crash(change: Change, error: unknown): unknown {
     const { context, parts } = this;
-    if (parts.offenders.mayCrash(this.room, change, context.clock.monotonic())) return error;
+    // The same join, whenever it is tried.
+    const known = change.do === 'join' ? { ...change.member, since: 0 } : change;
+    if (parts.offenders.mayCrash(this.room, known, context.clock.monotonic())) return error;
     context.log.error({ err: error, room: this.room, do: change.do }, 'a change crashes its room: refused');
     parts.metrics.refusedAsCrashing();
     return new PollcastError('BAD_REQUEST', 'this change makes the room fail, and was not made; it has been reported');
   }
 
-  #next(change: Change): [RoomState, RoomEvent] {
-    const { limits } = this.parts.settings;
-    const { present } = this.#commits;
-    const event = eventOf(this.room, present, change, this.context.clock.now());
-    const state = this.#fold(present, event);
-    if (change.do === 'patch') assertSize('a state', state.state, limits.stateBytes, limits.depth);
-    if (change.do === 'status') assertSize('a status', state.status, limits.statusBytes, limits.depth);
-    return [state, event];
-  }
-
-  async #add(change: Change): Promise<void> {
+  #add(change: Change): void {
     const [state, event] = this.#next(change);
     // Nobody waits for it: what becomes of it shows in what is written.
-    await this.#commits.add(state, event).catch(() => undefined);
+    this.#commits.add(state, event).catch(() => undefined);
+  }
+
+  /** Nobody's message: its crash is the process's own, and its refusal is in the log. */
+  #byRoll(change: Change): void {
+    try {
+      this.#add(change);
+    } catch (error) {
+      if (!(error instanceof PollcastError)) this.#fail(error);
+    }
   }
 
   async #write(state: RoomState, events: readonly RoomEvent[]): Promise<boolean> {
@@ -226,13 +235,16 @@ export class Room implements Running<RoomMessage, unknown> {
 
   /** An empty room ends after a while, unless somebody holds it again. */
   #watchEmptiness(): void {
-    this.#emptyTimer?.cancel();
-    this.#emptyTimer = null;
-    if (this.#stopping || this.#roll.size > 0 || this.#commits.present.members.length > 0) return;
-    this.#emptyTimer = this.context.clock.after(this.parts.settings.lingerMs, () => void this.#end());
+    if (this.#stopping || this.#roll.size > 0 || this.#commits.present.members.length > 0) {
+      this.#emptyTimer?.cancel();
+      this.#emptyTimer = null;
+      return;
+    }
+    this.#emptyTimer ??= this.context.clock.after(this.parts.settings.lingerMs, () => void this.#end());
   }
 
   async #end(): Promise<void> {
+    this.#emptyTimer = null;
     try {
       await this.#commits.settled();
       if (this.#stopping || this.#commits.present.members.length > 0) return;

@@ -12,11 +12,15 @@ import { AccessService } from '../access/access.service.js';
 import type { Logger } from '../kernel/log.js';
 import { LOG } from '../node.tokens.js';
 import { acknowledged, type Acknowledge } from '../sockets/call.js';
+
+import { LifeSigns } from '../sockets/life-signs.js';
 import { parseMessage } from '../sockets/message.js';
 import { RoomHub } from './room-hub.js';
 import { changeSchema, historySchema, joinSchema, roomSchema, statusSchema } from './schema.js';
 
 const HISTORY_LIMIT = 50;
+/** Silence is found out within three of these; what is left of the 5 s in which who is gone has left, is the linger. */
+const PING_MS = 700;
 
 /** The contract's calls of rooms. Every call is acknowledged, with its answer or its error. */
 @WebSocketGateway()
@@ -27,7 +31,14 @@ export class RoomsGateway implements OnGatewayDisconnect {
     @Inject(LOG) private readonly log: Logger,
   ) {}
 
+  readonly #life = new LifeSigns({
+    everyMs: PING_MS,
+    silent: (id) => this.hub.silent(id),
+    heard: (id) => this.hub.heard(id),
+  });
+
   handleDisconnect(socket: Socket): void {
+    this.#life.forget(socket.id);
     this.hub.leaveAll(socket.id);
   }
 
@@ -47,6 +58,7 @@ export class RoomsGateway implements OnGatewayDisconnect {
           tell: (event: object) => void socket.emit('room', event),
         };
         await this.hub.join(room, viewer, (snapshot) => acknowledge({ room, ...snapshot }));
+        if (socket.connected) this.#life.watch(socket);
       } catch (error) {
         if (another) session.closeChannel();
         throw error;
@@ -77,9 +89,8 @@ export class RoomsGateway implements OnGatewayDisconnect {
   ): Promise<void> {
     await acknowledged(this.log, ack, async (acknowledge) => {
       const { room, version, patch } = parseMessage(changeSchema, body);
-      this.hub.assertIn(room, socket.id);
       const { user } = this.access.of(socket).identity;
-      acknowledge(await this.hub.call<object>(room, { do: 'change', version, patch, by: user }));
+      acknowledge(await this.hub.ask<object>(room, socket.id, { do: 'change', version, patch, by: user }));
     });
   }
 
@@ -91,9 +102,8 @@ export class RoomsGateway implements OnGatewayDisconnect {
   ): Promise<void> {
     await acknowledged(this.log, ack, async (acknowledge) => {
       const { room, status } = parseMessage(statusSchema, body);
-      this.hub.assertIn(room, socket.id);
       const { user } = this.access.of(socket).identity;
-      acknowledge(await this.hub.call<object>(room, { do: 'status', status, by: user }));
+      acknowledge(await this.hub.ask<object>(room, socket.id, { do: 'status', status, by: user }));
     });
   }
 

@@ -30,7 +30,7 @@ import type { RoomStore } from './store/store.js';
 const ROOMS = Symbol('rooms');
 
 /** A reload, or the way to another node, takes less; and who is gone has left within 5 s, however they went. */
-const MEMBER_LINGER_MS = 3_000;
+const MEMBER_LINGER_MS = 2_500;
 
 /** How much of the past of rooms is kept. */
 const RETENTION = { maxAgeMs: 30 * 24 * 3_600_000, maxEvents: 100_000 };

@@ -1,14 +1,9 @@
 import type { Socket } from 'socket.io-client';
-import { mergePatch, type Json, type JsonObject } from '../../src/merge-patch.js';
-import type { Member, RoomEvent } from '../../src/rooms/room-state.js';
+import type { Json, JsonObject } from '../../src/merge-patch.js';
+import type { RoomEvent } from '../../src/rooms/room-state.js';
 import { call, connectSocket, type Answer } from '../cluster/viewer.js';
-
-interface View {
-  version: number;
-  state: JsonObject;
-  status: Json;
-  members: readonly Member[];
-}
+import { eventually } from '../support/eventually.js';
+import { after, EMPTY, type View } from './fold.js';
 
 /**
  * Somebody in a room, who folds what is sent by rules written down here a second time, and notes what the contract does
@@ -17,11 +12,14 @@ interface View {
 export class Visitor {
   readonly events: RoomEvent[] = [];
   readonly violations: string[] = [];
-  view: View = { version: 0, state: {}, status: null, members: [] };
+  view = EMPTY;
   /** Version of the newest change that was acknowledged. */
   acknowledged = 0;
   /** Times that it had to take the room as a whole again. */
   joins = 0;
+  /** Whether it is in, as far as it knows. */
+  joined = false;
+  #user = '';
 
   private constructor(
     readonly socket: Socket,
@@ -29,10 +27,13 @@ export class Visitor {
     readonly name: string,
   ) {
     socket.on('room', (event: RoomEvent) => this.#take(event));
+    socket.on('disconnect', () => (this.joined = false));
   }
 
-  static async enter(url: string, room: string, name: string): Promise<Visitor> {
-    const socket = await connectSocket(url, { reconnection: true, reconnectionDelay: 50, reconnectionDelayMax: 200 });
+  /** `token`: who they are, for hubs that want to know. */
+  static async enter(url: string, room: string, name: string, token?: string): Promise<Visitor> {
+    const back = { reconnection: true, reconnectionDelay: 50, reconnectionDelayMax: 200 };
+    const socket = await connectSocket(url, { ...back, ...(token !== undefined && { auth: { token } }) });
     const visitor = new Visitor(socket, room, name);
     await visitor.join();
     socket.on('connect', () => void visitor.#comeBack());
@@ -50,6 +51,7 @@ export class Visitor {
         if (version < this.view.version) this.violations.push(`version ${version} after ${this.view.version}`);
         this.view = { version, state, status, members };
         this.joins += 1;
+        this.joined = true;
         resolve(answer);
       });
     });
@@ -66,8 +68,42 @@ export class Visitor {
     return call(this.socket, 'room:status', { room: this.room, status });
   }
 
+  /** Who it is to the others. Members are found by their name, which is a visitor's own. */
+  get user(): string {
+    const me = this.view.members.find(({ name }) => name === this.name);
+    if (me) this.#user = me.user;
+    return this.#user;
+  }
+
   get here(): string[] {
     return this.view.members.map(({ name }) => name);
+  }
+
+  /** Waits until it is in, wherever its connection was lost to. */
+  async in(): Promise<void> {
+    await eventually(() => this.joined, { what: `${this.name} to be in`, deadlineMs: 60_000 });
+  }
+
+  leave(): Promise<Answer> {
+    this.joined = false;
+    return call(this.socket, 'room:leave', { room: this.room });
+  }
+
+  /** As a reload does: gone without a word, and back. */
+  refresh(): void {
+    this.socket.disconnect().connect();
+  }
+
+  /** Page by page to the beginning, oldest first. */
+  async past(limit = 200): Promise<RoomEvent[]> {
+    const events: RoomEvent[] = [];
+    for (;;) {
+      const answer = await call(this.socket, 'room:history', { room: this.room, before: events[0]?.version, limit });
+      if (!answer.ok) throw new Error(answer.error.message);
+      const page = answer['events'] as RoomEvent[];
+      if (page.length === 0) return events;
+      events.unshift(...page);
+    }
   }
 
   close(): void {
@@ -89,12 +125,6 @@ export class Visitor {
     if (event.room !== this.room) this.violations.push(`an event of ${event.room}`);
     if (event.version !== view.version + 1) this.violations.push(`version ${event.version} after ${view.version}`);
     this.events.push(event);
-    const gone = new Set([...(event.leaves ?? []), ...(event.joins ?? []).map(({ user }) => user)]);
-    this.view = {
-      version: event.version,
-      state: event.patch ? (mergePatch(view.state, event.patch) as JsonObject) : view.state,
-      status: event.status === undefined ? view.status : event.status,
-      members: [...view.members.filter(({ user }) => !gone.has(user)), ...(event.joins ?? [])],
-    };
+    this.view = after(view, event);
   }
 }

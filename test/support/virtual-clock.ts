@@ -46,7 +46,8 @@ export class VirtualTime {
       next.run();
       await settle(this.turns);
     }
-    this.#now = until;
+    // Several may wait side by side; nobody's wait takes time back.
+    this.#now = Math.max(this.#now, until);
   }
 
   /** Lets time pass, in small steps, until `seen`. @throws Error after `deadlineMs` of virtual time */

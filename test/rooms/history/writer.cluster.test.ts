@@ -28,16 +28,6 @@ async function history(visitor: Visitor, before?: number, limit = 200): Promise<
   return answer['events'] as Event[];
 }
 
-/** Page by page to the beginning. */
-async function whole(visitor: Visitor): Promise<Event[]> {
-  const events = await history(visitor);
-  for (let page = events; page.length > 0;) {
-    page = await history(visitor, events[0]?.version);
-    events.unshift(...page);
-  }
-  return events;
-}
-
 const written = async (room: string): Promise<number[]> => {
   const rows = await cluster.postgres.query<{ version: string }>(
     'select version from pollcast.room_history where room = $1 order by version',
@@ -64,7 +54,7 @@ test('what happened is read by page, in the order in which all saw it, also beyo
     expect(answer).toMatchObject({ ok: true });
     version = visitor.acknowledged;
   }
-  const events = await whole(ada);
+  const events = await ada.past();
   expect(events.flatMap(({ patch }) => patch?.n ?? [])).toEqual(Array.from({ length: 285 }, (_, n) => n));
   expect(isContiguous(events.map(({ version }) => version))).toBe(true);
   await eventually(async () => (await written('past-1')).length === events.length, { what: 'all of it to be written' });
