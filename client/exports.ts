@@ -1,8 +1,7 @@
 /** Exports, word for word as the contract names them. */
 import type { WireError } from '../src/errors.js';
 
-/** The formats that there are so far. */
-export type ExportFormat = 'csv';
+export type ExportFormat = 'csv' | 'xlsx' | 'pdf';
 
 export interface ExportRequest {
   readonly topic: string;

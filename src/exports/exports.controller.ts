@@ -13,6 +13,8 @@ import { fileNameOf, sizeOf, type Format } from './record.js';
 
 const TYPES: Record<Format, string> = {
   csv: 'text/csv; charset=utf-8',
+  xlsx: 'application/vnd.openxmlformats-officedocument.spreadsheetml.sheet',
+  pdf: 'application/pdf',
 };
 
 @Controller('api/exports')
@@ -33,7 +35,10 @@ export class ExportsController {
       Range: 'one range of bytes: 206 with that part',
       'If-Range': 'the `ETag` of before: the whole file when it is another one by now',
     },
-    answer: { contentType: 'text/csv', description: 'As COPY writes it: a header, then the rows; UTF-8.' },
+    answer: {
+      contentType: 'text/csv',
+      description: 'csv: as COPY writes it, a header, then the rows, UTF-8. xlsx and pdf under their own types.',
+    },
     others: { 206: 'The part that was asked for.', 416: 'The file has no such part.' },
     errors: ['UNAUTHENTICATED', 'NOT_FOUND', 'UNAVAILABLE'],
   })

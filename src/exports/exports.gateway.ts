@@ -3,7 +3,6 @@ import { Ack, ConnectedSocket, MessageBody, SubscribeMessage, WebSocketGateway }
 import type { Socket } from 'socket.io';
 import { z } from 'zod';
 import { AccessService } from '../access/access.service.js';
-import { PollcastError } from '../errors.js';
 import type { Logger } from '../kernel/log.js';
 import { LOG } from '../node.tokens.js';
 import { acknowledged, type Acknowledge } from '../sockets/call.js';
@@ -44,10 +43,6 @@ export class ExportsGateway {
       const { identity } = this.access.of(socket);
       const topic = this.topics.get(name);
       this.access.assertMayWatch(identity, topic);
-      if (topic.read) {
-        const message = `expected a topic that is a statement; ${name} is written in code, which cannot be exported`;
-        throw new PollcastError('BAD_REQUEST', message);
-      }
       const channel = channelOf(topic, params ?? {}, identity.claims);
       acknowledge({ export: await this.exports.request(identity.user, channel, format) });
     });

@@ -18,6 +18,8 @@ import { Exports } from './exports.js';
 const AT_ONCE = 4;
 const PIECE_ROWS = 100_000;
 const PIECE_BYTES = 16 * 1024 * 1024;
+/** Some forty pages: more than anybody reads on paper. */
+const PDF_ROWS = 2_000;
 /** A little over a quarter of a second: four times a second at most. */
 const ANNOUNCE_MS = 260;
 
@@ -57,6 +59,7 @@ export class ExportsModule implements OnModuleInit {
           ...this.config.exports,
           pieceRows: PIECE_ROWS,
           pieceBytes: PIECE_BYTES,
+          pdfRows: PDF_ROWS,
           announceMs: ANNOUNCE_MS,
         },
         topic: (name) => this.topics.get(name),

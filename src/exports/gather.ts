@@ -4,6 +4,7 @@ import { cancelRunning } from '../polling/sources/connections.js';
 import { classify, tell } from '../polling/sources/faults.js';
 import { describeStatement, type ResultField } from '../topics/describe-statement.js';
 import type { Channel } from '../topics/topic.js';
+import { columnOf, type Column } from './columns.js';
 import { copyOut } from './copy-out.js';
 import { copyOf, selectOf } from './statement.js';
 import type { KeyTexts } from './record.js';
@@ -22,8 +23,9 @@ export interface QueryOptions {
 }
 
 export interface Result {
-  readonly fields: readonly ResultField[];
-  /** How many rows the database expects. */
+  /** Of a topic in code they are known only when all its rows have been read. */
+  columns(): readonly Column[];
+  /** How many rows are expected; 0: nobody can tell. */
   readonly expected: number;
   /** Places of the key's columns in a row. */
   readonly key: readonly number[];
@@ -96,9 +98,10 @@ async function ask(
     client,
     `EXPLAIN (FORMAT JSON) ${select}`,
   );
+  const columns = fields.map(columnOf);
   const key = places.map((place) => fields[place] as ResultField);
   return {
-    fields,
+    columns: () => columns,
     key: places,
     expected: plan?.['QUERY PLAN'][0].Plan['Plan Rows'] ?? 0,
     chunks: client.query(copyOut(copyOf(select, { key, after, limit, header }))) as AsyncIterable<Buffer>,

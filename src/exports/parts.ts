@@ -13,6 +13,8 @@ export interface ExportSettings {
   /** A piece of a file ends after this many rows or bytes: what a takeover may have to do again. */
   readonly pieceRows: number;
   readonly pieceBytes: number;
+  /** A report has the first so many rows. */
+  readonly pdfRows: number;
   /** Between two announcements of progress, in ms. */
   readonly announceMs: number;
 }

@@ -1,8 +1,9 @@
 import type { WireError } from '../errors.js';
 import type { ParamValue } from '../topics/topic.js';
+import type { Column } from './columns.js';
 
 export const EXPORT_KIND = 'export';
-export const FORMATS = ['csv'] as const;
+export const FORMATS = ['csv', 'xlsx', 'pdf'] as const;
 export type Format = (typeof FORMATS)[number];
 
 /** All files of exports lie below this folder of the storage, those of one export in a folder of its own. */
@@ -35,8 +36,8 @@ export type KeyTexts = readonly (string | null)[];
  * All that is known of a user's export: the backup of its process, saved under the fence. Whoever takes over goes on
  * from here, and any node serves the file from here.
  *
- * Invariant: `pieces` holds exactly the rows up to and including `after`, `kept` in number; files that are not among
- * them are nobody's.
+ * Invariant: `pieces` holds exactly the rows up to and including `after`, `kept` in number, as CSV until the file is
+ * `made`; files that are not among them are nobody's.
  */
 export interface ExportRecord {
   readonly id: string;
@@ -59,8 +60,10 @@ export interface ExportRecord {
   readonly kept: number;
   /** `null`: from the start. */
   readonly after: KeyTexts | null;
-  /** All rows are in `pieces`: what is left is to make the file of them. */
-  readonly gathered: boolean;
+  /** gathered: all rows are in `pieces`, what is left is to make the file of them; made: `pieces` are the file. */
+  readonly stage: 'gathering' | 'gathered' | 'made';
+  /** Known once it is gathered. */
+  readonly columns: readonly Column[];
   /** It had to begin again, because what another node had done could not be continued. */
   readonly restarted: boolean;
   readonly requestedAt: number;

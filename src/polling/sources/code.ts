@@ -88,7 +88,8 @@ async function collect(
   return hash === seen ? { kind: 'unchanged' } : { kind: 'rows', rows, count: texts.length, hash };
 }
 
-function rowText(topic: Topic, row: unknown): string {
+/** A row as JSON. Throws a TypeError for what is no object. */
+export function rowText(topic: Topic, row: unknown): string {
   if (typeof row !== 'object' || row === null || Array.isArray(row)) {
     const got = row === null ? 'null' : Array.isArray(row) ? 'an array' : typeof row;
     throw new TypeError(`${topic.file}: expected rows that are objects, got ${got}`);

@@ -1,0 +1,121 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { buffer } from 'node:stream/consumers';
+import { exportKind } from '../../src/exports/export-kind.js';
+import { Exports } from '../../src/exports/exports.js';
+import type { ExportParts, ExportSettings } from '../../src/exports/parts.js';
+import { piecesOf } from '../../src/exports/pieces.js';
+import type { ExportRecord, ExportView, Format } from '../../src/exports/record.js';
+import { silent } from '../../src/kernel/log.js';
+import { FileStorage } from '../../src/storage/file-storage.js';
+import type { Storage } from '../../src/storage/storage.js';
+import { channelOf } from '../../src/topics/channel.js';
+import { codeTopic, type CodeTopicOptions } from '../../src/topics/code-topic.js';
+import type { ReadRows, Topic } from '../../src/topics/topic.js';
+import { VirtualCluster, type VirtualNode } from '../kernel/virtual-cluster.js';
+
+export const SETTINGS: ExportSettings = {
+  ttlMs: 3_600_000,
+  maxRows: 100_000,
+  timeoutMs: 1_800_000,
+  pieceRows: 1_000,
+  pieceBytes: 1024 * 1024,
+  pdfRows: 50,
+  announceMs: 260,
+};
+
+export interface StageNode extends VirtualNode {
+  readonly exports: Exports;
+}
+
+export interface StageOptions {
+  readonly settings?: Partial<ExportSettings>;
+  readonly connectionString?: string;
+  /** What the node writes to, given the real folder. */
+  readonly storage?: (real: Storage) => Storage;
+}
+
+/** The process of exports on real kernels and a real folder, on time that passes only when a test says so. */
+export class Stage {
+  readonly cluster = new VirtualCluster();
+  readonly topics = new Map<string, Topic>();
+  /** What users were told, and when on the cluster's clock. */
+  readonly told: { readonly at: number; readonly view: ExportView }[] = [];
+
+  private constructor(
+    readonly folder: string,
+    readonly storage: Storage,
+  ) {}
+
+  static async open(): Promise<Stage> {
+    const folder = await mkdtemp(join(tmpdir(), 'pollcast-exports-'));
+    return new Stage(folder, new FileStorage(folder));
+  }
+
+  /** A topic in code. */
+  serve(name: string, read: ReadRows, options: CodeTopicOptions = {}): Topic {
+    const topic = codeTopic(name, options, read);
+    this.topics.set(name, topic);
+    return topic;
+  }
+
+  async node(name: string, { settings, connectionString = '', storage }: StageOptions = {}): Promise<StageNode> {
+    const parts: ExportParts = {
+      storage: storage?.(this.storage) ?? this.storage,
+      connectionString,
+      node: name,
+      clock: this.cluster.time.clock(),
+      log: silent,
+      settings: { ...SETTINGS, ...settings },
+      topic: (wanted) => {
+        const topic = this.topics.get(wanted);
+        if (!topic) throw new Error(`no topic ${wanted}`);
+        return topic;
+      },
+      enter: () => Promise.resolve(() => undefined),
+      tell: (_user, view) => {
+        this.told.push({ at: this.cluster.time.elapsed, view });
+        return Promise.resolve();
+      },
+    };
+    const node = await this.cluster.node(name, [exportKind(parts)]);
+    return { ...node, exports: new Exports(node.kernel, node.ports.store) };
+  }
+
+  request(node: StageNode, topic: Topic, format: Format, user = 'ada', params = {}): Promise<ExportView> {
+    return this.cluster.within(node.exports.request(user, channelOf(topic, params, {}), format));
+  }
+
+  /** Lets time pass until the record is as wanted. */
+  async until(
+    node: StageNode,
+    seen: (record: ExportRecord | null) => boolean,
+    what = 'the record to be as wanted',
+    user = 'ada',
+  ): Promise<ExportRecord> {
+    let record: ExportRecord | null = null;
+    const look = async (): Promise<boolean> => seen((record = await node.exports.record(user)));
+    await this.cluster.time.until(look, what, 3_600_000);
+    return record as unknown as ExportRecord;
+  }
+
+  ended(node: StageNode, user = 'ada'): Promise<ExportRecord> {
+    const over = (record: ExportRecord | null): boolean =>
+      ['ready', 'error', 'cancelled'].includes(record?.state ?? '');
+    return this.until(node, over, 'the end of the export', user);
+  }
+
+  file({ pieces }: ExportRecord): Promise<Buffer> {
+    return buffer(piecesOf(this.storage, pieces, new AbortController().signal));
+  }
+
+  read(path: string): Promise<Buffer> {
+    return readFile(join(this.folder, path));
+  }
+
+  async close(): Promise<void> {
+    await this.cluster.close();
+    await rm(this.folder, { recursive: true, force: true });
+  }
+}
