@@ -3,6 +3,7 @@ import { describe } from '../errors.js';
 import { describeStatement, type ResultField } from './describe-statement.js';
 import { listTopicFiles, parseRead, readTopicFile } from './files.js';
 import { didYouMean } from './nearest.js';
+import { excessiveRights, unseenFunctions } from './rights.js';
 import type { PreparedSql } from './sql.js';
 import type { ParsedTopic, TopicOrigin } from './topic-file.js';
 import type { ParamSpec, Topic, TopicFault } from './topic.js';
@@ -60,7 +61,8 @@ async function askDatabase(
   client.on('error', ignore);
   let broken: Error | undefined;
   try {
-    faults.push(...(await checkRole(client)));
+    const rights = await excessiveRights(client);
+    if (rights) faults.push({ file: DATABASE, line: 1, severity: 'warning', message: rights });
     for (const { topic, origin } of topics) faults.push(...(await checkTopic(client, topic, origin)));
   } catch (error) {
     broken = error instanceof Error ? error : new Error(String(error));
@@ -80,6 +82,10 @@ async function askDatabase(
 /** The faults that only the database sees in one topic. */
 async function checkTopic(client: pg.ClientBase, topic: Topic, origin: TopicOrigin): Promise<TopicFault[]> {
   const faults: TopicFault[] = [];
+  for (const { offset, message } of await unseenFunctions(client, origin.select.calls))
+    faults.push(origin.faultAt(origin.selectOffset(offset), message, 'warning'));
+  for (const { offset, message } of await unseenFunctions(client, origin.changed?.calls ?? []))
+    faults.push(origin.faultAt(origin.changedOffset(offset), `changed: ${message}`, 'warning'));
   const select = await plan(client, topic, origin.select);
   if ('complaint' in select) {
     faults.push(
@@ -162,35 +168,6 @@ function wideType({ dataTypeID, dataTypeModifier }: ResultField): string | undef
   // The modifier packs precision and scale above the length word of 4; -1 is a numeric without limits.
   const precision = dataTypeModifier < 4 ? Infinity : ((dataTypeModifier - 4) >> 16) & 0xffff;
   return precision <= EXACT_DIGITS ? undefined : 'numeric';
-}
-
-async function checkRole(client: pg.ClientBase): Promise<TopicFault[]> {
-  const { rows } = await client.query<{ role: string; superuser: boolean; writable: string | null }>({
-    text: `
-      SELECT current_user AS role,
-             (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) AS superuser,
-             (SELECT c.oid::regclass::text
-              FROM pg_class AS c
-              JOIN pg_namespace AS n ON n.oid = c.relnamespace
-              WHERE c.relkind IN ('r', 'p')
-                AND n.nspname NOT LIKE 'pg\\_%'
-                AND n.nspname <> 'information_schema'
-                AND has_table_privilege(c.oid, 'INSERT, UPDATE, DELETE, TRUNCATE')
-              ORDER BY 1
-              LIMIT 1) AS writable`,
-    queryMode: 'extended',
-  } as pg.QueryConfig);
-  const { role, superuser, writable } = rows[0]!;
-  if (!superuser && writable === null) return [];
-  const how = superuser ? 'is a superuser' : `can write, for example to ${writable}`;
-  return [
-    {
-      file: DATABASE,
-      line: 1,
-      severity: 'warning',
-      message: `the role \`${role}\` that topics run under ${how}: give them a role that can only SELECT`,
-    },
-  ];
 }
 
 /** A value to plan with: what the parameter is most likely to be. */

@@ -11,7 +11,8 @@
  * - A schema in front of the name changes nothing, except that some schemas are refused as a whole.
  *
  * Limits: functions of the user's own are not looked into. The READ ONLY transaction and the role that topics run under
- * must hold those, which is why `topics check` warns when that role can write.
+ * must hold those, which is why `topics check` warns when that role can write, and of each such function that is not
+ * declared to read only.
  */
 const ALLOWED_PG = [
   /^pg_sleep(_for|_until)?$/, // bounded by the topic's timeout
@@ -43,10 +44,24 @@ const DENIED: readonly (readonly [RegExp, string])[] = [
   [/^(query|cursor|table|schema|database)_to_xml\w*$/, 'runs SQL that is hidden in a text'],
   [/^(ts_stat|crosstab\w*|connectby|xpath_table)$/, 'runs SQL that is hidden in a text'],
   [/^(brin_(de)?summarize_\w+|gin_clean_pending_list)$/, 'changes an index'],
+  [/^heap_force_\w+$/, 'changes rows past all transactions'],
+  [/^autoprewarm_\w+$/, 'starts workers of the server and writes its files'],
   [/^(suppress_redundant_updates_trigger|unique_key_recheck|ri_fkey_\w+|tsvector_update_trigger\w*)$/, 'is a trigger'],
 ];
 
-const DENIED_SCHEMAS = new Set(['aws_commons', 'aws_lambda', 'aws_s3', 'cron', 'net', 'pgagent', 'pgq']);
+const DENIED_SCHEMAS = new Set([
+  'aws_commons',
+  'aws_lambda',
+  'aws_s3',
+  'cron',
+  'dbms_alert',
+  'dbms_pipe',
+  'dbms_sql',
+  'net',
+  'pgagent',
+  'pgq',
+  'utl_file',
+]);
 
 /** Why a function may not be called, as the end of a sentence; undefined when it may. `name` is as the parser gives it. */
 export function deniedFunction(schema: string | undefined, name: string, argumentCount: number): string | undefined {

@@ -26,6 +26,15 @@ export interface PreparedSql {
   readonly columns: readonly ResultColumn[];
   /** Whether columns may be null that are NOT NULL in their table: see `mayPad`. */
   readonly padded: boolean;
+  /** The functions that it calls by name. */
+  readonly calls: readonly FunctionCall[];
+}
+
+export interface FunctionCall {
+  readonly schema?: string;
+  readonly name: string;
+  /** As in `SqlProblem`. */
+  readonly offset: number;
 }
 
 /** One entry of the outermost select list. */
@@ -112,6 +121,7 @@ export function prepareSql(source: string, params: readonly ParamSpec[] | undefi
       toSource: (position) => typed.fromCharacters(position - 1),
       columns: columnsOf(parsed.select, bare),
       padded: mayPad(parsed.select),
+      calls: parsed.calls,
     },
     problems,
     used,
@@ -167,13 +177,14 @@ function parseOne(
   rewrite: Rewrite,
   names: readonly string[],
   scanned: ScannedSql,
-): { select?: Node; problems: SqlProblem[] } {
-  if (scanned.end === 0) return { problems: [{ offset: 0, message: NOTHING }] };
+): { select?: Node; problems: SqlProblem[]; calls: FunctionCall[] } {
+  const wrong = (offset: number, message: string) => ({ problems: [{ offset, message }], calls: [] });
+  if (scanned.end === 0) return wrong(0, NOTHING);
   let stmts: { stmt?: unknown; stmt_location?: number }[];
   try {
     stmts = parseSync(rewrite.text).stmts ?? [];
   } catch (error) {
-    return { problems: [parseProblem(error, rewrite, names, scanned)] };
+    return { problems: [parseProblem(error, rewrite, names, scanned)], calls: [] };
   }
   const second = stmts[1];
   if (second) {
@@ -184,24 +195,27 @@ function parseOne(
           .toString(),
       )?.[0].length ?? 0;
     const offset = rewrite.fromBytes((second.stmt_location ?? 0) + gap);
-    return { problems: [{ offset, message: `expected one SELECT, got ${stmts.length} statements` }] };
+    return wrong(offset, `expected one SELECT, got ${stmts.length} statements`);
   }
   const root = (stmts[0]?.stmt ?? {}) as Node;
   const [kind = ''] = Object.keys(root);
-  if (kind !== 'SelectStmt') {
-    return { problems: [{ offset: 0, message: `expected one SELECT, got ${statementWord(kind)}` }] };
-  }
+  if (kind !== 'SelectStmt') return wrong(0, `expected one SELECT, got ${statementWord(kind)}`);
   const select = root.SelectStmt as Node;
   const problems =
     select.op === 'SETOP_NONE' && !select.targetList && !select.valuesLists
       ? [{ offset: 0, message: 'expected a SELECT with columns, got one without' }]
       : [];
-  return { select, problems: [...problems, ...forbidden(root, rewrite, [...scanned.locks])] };
+  const { problems: found, calls } = walk(root, rewrite, [...scanned.locks]);
+  return { select, problems: [...problems, ...found], calls };
 }
 
-/** Everything in the tree that does more than read. Walked with a list of its own: the depth is the file's to choose. */
-function forbidden(root: Node, rewrite: Rewrite, locks: number[]): SqlProblem[] {
+/**
+ * Everything in the tree that does more than read, and all functions that it calls. Walked with a list of its own: the
+ * depth is the file's to choose.
+ */
+function walk(root: Node, rewrite: Rewrite, locks: number[]): { problems: SqlProblem[]; calls: FunctionCall[] } {
   const problems: SqlProblem[] = [];
+  const calls: FunctionCall[] = [];
   const pending: { value: unknown; near: number }[] = [{ value: root, near: 0 }];
   for (let entry = pending.pop(); entry; entry = pending.pop()) {
     if (Array.isArray(entry.value)) {
@@ -215,10 +229,18 @@ function forbidden(root: Node, rewrite: Rewrite, locks: number[]): SqlProblem[] 
       // The tree has no place for a locking clause, the scanner has; which belongs to which is all one.
       const lock = key === 'lockingClause' ? locks.shift() : undefined;
       if (message !== undefined) problems.push({ offset: lock ?? rewrite.fromBytes(near), message });
+      if (key === 'FuncCall') calls.push({ ...calledBy(value), offset: rewrite.fromBytes(near) });
       pending.push({ value, near });
     }
   }
-  return problems.sort((a, b) => a.offset - b.offset);
+  return { problems: problems.sort((a, b) => a.offset - b.offset), calls };
+}
+
+function calledBy(call: unknown): { schema?: string; name: string } {
+  const { funcname = [] } = call as { funcname?: { String?: { sval?: string } }[] };
+  const path = funcname.map((part) => part.String?.sval ?? '');
+  const schema = path.at(-2);
+  return { name: path.at(-1) ?? '', ...(schema === undefined ? {} : { schema }) };
 }
 
 function forbiddenNode(key: string, value: unknown): string | undefined {
@@ -233,9 +255,8 @@ function forbiddenNode(key: string, value: unknown): string | undefined {
     case 'lockingClause':
       return 'a topic only reads: FOR UPDATE, FOR SHARE and the like lock rows';
     case 'FuncCall': {
-      const { funcname = [], args = [] } = value as { funcname?: { String?: { sval?: string } }[]; args?: unknown[] };
-      const path = funcname.map((part) => part.String?.sval ?? '');
-      const denied = deniedFunction(path.at(-2), path.at(-1) ?? '', args.length);
+      const { schema, name } = calledBy(value);
+      const denied = deniedFunction(schema, name, ((value as { args?: unknown[] }).args ?? []).length);
       return denied && `a topic only reads: ${denied}`;
     }
     default:

@@ -126,7 +126,9 @@ describe('while it runs, a catalogue', () => {
     expect(catalogue.get('a').title).toBe('Good');
     await write('a.sql', one('Better'));
     await eventually(() => catalogue.get('a').title === 'Better');
-    expect(told).toEqual(['faults a.sql: 1', 'faults a.sql: 0', 'changed a: Good → Better']);
+    // A file that is being written may be read while it is empty: a fault too, and told as another one.
+    const each = told.filter((line, i) => line !== told[i - 1]);
+    expect(each).toEqual(['faults a.sql: 1', 'faults a.sql: 0', 'changed a: Good → Better']);
     expect(catalogue.faults()).toEqual([]);
   });
 

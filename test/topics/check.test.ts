@@ -184,12 +184,17 @@ ORDER BY id LIMIT 5 -- the end`,
 
   test('runs nothing', async () => {
     await postgres.query(
-      `CREATE SEQUENCE ran; GRANT ALL ON SEQUENCE ran TO reader;
-       CREATE FUNCTION run() RETURNS int VOLATILE SECURITY DEFINER LANGUAGE sql AS $$ SELECT nextval('ran')::int $$`,
+      `CREATE SEQUENCE ran;
+       CREATE FUNCTION run() RETURNS int STABLE SECURITY DEFINER LANGUAGE sql AS $$ SELECT nextval('ran')::int $$`,
       [],
       database.name,
     );
     expect(await check({ 'a.sql': '/*\nchanged: select run()\n*/\nSELECT run() AS x' })).toEqual([]);
+    await postgres.query('ALTER FUNCTION run() VOLATILE', [], database.name);
+    expect(await check({})).toEqual([
+      expect.stringMatching(/^a.sql:2:17 warning: changed: the function `run` is VOLATILE and not looked into/),
+      expect.stringMatching(/^a.sql:4:8 warning: the function `run` is VOLATILE and not looked into/),
+    ]);
     const [state] = await postgres.query('SELECT is_called FROM ran', [], database.name);
     expect(state).toEqual({ is_called: false });
   });

@@ -48,10 +48,13 @@ const SETTINGS = {
     `set_config('idle_in_transaction_session_timeout', $3, true), set_config('plan_cache_mode', $4, true), ` +
     `set_config('jit', 'off', true)`,
 };
-/** Time in the database, free of this process's own delays: batches must not shrink because the hub is busy. */
+/**
+ * Time in the database, free of this process's own delays: batches must not shrink because the hub is busy. And the one
+ * thing that ROLLBACK leaves: a lock of the session that a function may have taken.
+ */
 const CLOCK: Step = {
   name: 'pollcast_clock',
-  text: 'SELECT extract(epoch FROM clock_timestamp() - now()) * 1000',
+  text: 'SELECT extract(epoch FROM clock_timestamp() - now()) * 1000, pg_advisory_unlock_all()',
   values: [],
 };
 
