@@ -90,7 +90,7 @@ async function state(): Promise<unknown> {
 
 /** What is left of statements that are over: locks, or a transaction. */
 async function leftovers(): Promise<unknown[]> {
-  const { rows } = await witness.query(`
+  const { rows } = await witness.query<Record<string, unknown>>(`
     SELECT a.application_name, a.state, l.locktype, l.mode
     FROM pg_stat_activity AS a LEFT JOIN pg_locks AS l ON l.pid = a.pid
     WHERE a.datname = current_database() AND a.pid <> pg_backend_pid()
