@@ -1,4 +1,4 @@
-import { Global, Module, type DynamicModule } from '@nestjs/common';
+import { Global, Module, type DynamicModule, type ModuleMetadata } from '@nestjs/common';
 import { AccessModule } from './access/access.module.js';
 import { deriveSecret } from './access/secret.js';
 import { DEFAULT_LIMITS, type AccessSettings } from './access/settings.js';
@@ -20,6 +20,7 @@ import { PollingModule } from './polling/polling.module.js';
 import { ReleasesModule } from './releases/releases.module.js';
 import { RoomsModule } from './rooms/rooms.module.js';
 import { RecordingsModule } from './recordings/recordings.module.js';
+import { RowsModule } from './rows/rows.module.js';
 import { SocketsModule } from './sockets/sockets.module.js';
 import { StorageModule } from './storage/storage.module.js';
 import { TopicsModule } from './topics/topics.module.js';
@@ -28,6 +29,8 @@ export interface NodeOptions {
   readonly config: Config;
   readonly log: Logger;
   readonly version: string;
+  /** An application's own, whose providers may have topics, kinds of process and row workers. */
+  readonly modules?: NonNullable<ModuleMetadata['imports']>;
 }
 
 /** What all modules share: the configuration, the log, and which version this is. */
@@ -55,7 +58,7 @@ export class AppModule {
         DatabaseModule, //  Postgres: given, or embedded with the demo's data
         StorageModule, //   files that any node can serve
         ClusterModule, //   the kernel of named processes, on Redis or in memory
-        DiscoveryModule, // what decorators say: @Topic, @ProcessKind
+        DiscoveryModule, // what decorators say: @Topic, @ProcessKind, @RowWorker
         TopicsModule, //    .sql files, watched, and topics in code
         AccessModule.forRoot({ inject: [CONFIG, CLUSTER_PORTS], useFactory: accessSettings }),
         SocketsModule, //   what all connections have: a name, limits, mail
@@ -66,8 +69,10 @@ export class AppModule {
         ChannelsModule, //  viewers: Socket.IO, Server-Sent Events, HTTP
         RoomsModule, //     rooms: shared state that outlives its process
         ExportsModule, //   files that survive their node
+        RowsModule, //      @RowWorker: a small process for each row
         ReleasesModule, //  told to viewers once they run everywhere
         RecordingsModule, // videos of pages: a pool of workers with browsers
+        ...(options.modules ?? []),
       ],
       providers: [NodeLifecycle],
     };

@@ -7,7 +7,7 @@ import express, { type Request, type Response } from 'express';
 import helmet from 'helmet';
 import { AccessService } from './access/access.service.js';
 import { HELMET_OPTIONS } from './access/helmet.js';
-import { AppModule } from './app.module.js';
+import { AppModule, type NodeOptions } from './app.module.js';
 import { ClusterIoAdapter } from './cluster/io-adapter.js';
 import { readConfig, type Config } from './config.js';
 import { describe, PollcastError } from './errors.js';
@@ -17,11 +17,11 @@ import { packageVersion } from './version.js';
 
 const WEB = fileURLToPath(new URL('./web', import.meta.url));
 
-/** Starts a node and keeps it running until SIGTERM or SIGINT; then it leaves in order, and the process ends with 0. */
-export async function runNode(config: Config): Promise<void> {
+/** Starts a node, with an application's `modules` in it, and keeps it running until SIGTERM or SIGINT; then it leaves in order, and the process ends with 0. */
+export async function runNode(config: Config, modules: NodeOptions['modules'] = []): Promise<void> {
   const log = createLogger(config);
   const app = await NestFactory.create<NestExpressApplication>(
-    AppModule.forNode({ config, log, version: packageVersion() }),
+    AppModule.forNode({ config, log, version: packageVersion(), modules }),
     {
       logger: new NestLog(log),
       forceCloseConnections: true,

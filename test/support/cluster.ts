@@ -19,6 +19,8 @@ export interface ClusterOptions {
   topics?: Record<string, string>;
   /** statements that prepare the cluster's database before a node starts */
   schema?: string;
+  /** what the nodes run instead of the hub: see `TestNodeOptions` */
+  program?: readonly string[];
   /** on top of what the cluster needs, for every node */
   env?: Record<string, string>;
 }
@@ -69,6 +71,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<TestCl
     const add = async (env: Record<string, string> = {}, root?: string) => {
       const node = await startNode({
         root,
+        program: options.program,
         env: {
           DATABASE_URL: database.url,
           REDIS_URL: redis.url,

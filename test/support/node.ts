@@ -32,6 +32,8 @@ export interface TestNode {
 export interface TestNodeOptions {
   /** the folder of the built package; absent: this one (see `packageOfVersion`) */
   root?: string;
+  /** what node runs instead of that package's main file: a hub with modules of a test's own */
+  program?: readonly string[];
   /** the hub's environment (contract); PORT, NODE_NAME and STORAGE_URL are chosen when absent */
   env?: Record<string, string>;
   /** false: return at once, for nodes that must not become ready */
@@ -41,6 +43,7 @@ export interface TestNodeOptions {
 /** One hub as a real process from the build in dist. It dies with the test process. */
 export async function startNode({
   root = projectRoot,
+  program,
   env = {},
   ready = true,
 }: TestNodeOptions = {}): Promise<TestNode> {
@@ -52,7 +55,7 @@ export async function startNode({
   const launch = async (port: number): Promise<[ServiceProcess, number]> => {
     const node = startProcess({
       file: process.execPath,
-      args: ['--enable-source-maps', main],
+      args: ['--enable-source-maps', ...(program ?? [main])],
       cwd: storage,
       ipc: true,
       // Not the whole environment: a REDIS_URL in the developer's shell must not reach a test.
