@@ -25,7 +25,8 @@ export function createLogger(
   if (format === 'json') return destination ? pino(options, destination) : pino(options);
   // In this thread: the last lines of a stop are worth more than the time that it takes.
   const stream = pretty({
-    colorize: process.stdout.isTTY,
+    // False where NO_COLOR is set, too.
+    colorize: process.stdout.isTTY && process.stdout.hasColors(),
     ignore: 'pid,hostname',
     translateTime: 'HH:MM:ss.l',
     sync: true,

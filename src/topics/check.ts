@@ -22,15 +22,23 @@ const EXACT_DIGITS = 15;
 
 type Complaint = { message: string; position?: number };
 
+/** Told before each topic that is asked about: how many are done, and of how many. */
+export type CheckProgress = (done: number, of: number) => void;
+
 /**
  * Parses every topic file of a folder and asks the database to plan each statement, in a read-only transaction that is rolled
  * back. Nothing is run but EXPLAIN.
  *
  * @param pool null: without the database, the files alone
+ * @param progress is told how far it is
  * @returns all faults; those of the database itself stand under `DATABASE_URL`
  * @throws PollcastError `NOT_FOUND` when there is no such folder
  */
-export async function checkTopics(dir: string, pool: pg.Pool | null): Promise<TopicFault[]> {
+export async function checkTopics(
+  dir: string,
+  pool: pg.Pool | null,
+  progress: CheckProgress = () => undefined,
+): Promise<TopicFault[]> {
   const faults: TopicFault[] = [];
   const good: Required<Pick<ParsedTopic, 'topic' | 'origin'>>[] = [];
   for (const file of await listTopicFiles(dir)) {
@@ -40,13 +48,14 @@ export async function checkTopics(dir: string, pool: pg.Pool | null): Promise<To
     faults.push(...found);
     if (topic && origin) good.push({ topic, origin });
   }
-  if (pool) faults.push(...(await askDatabase(pool, good)));
+  if (pool) faults.push(...(await askDatabase(pool, good, progress)));
   return faults.sort((a, b) => compare(a.file, b.file) || a.line - b.line || (a.column ?? 0) - (b.column ?? 0));
 }
 
 async function askDatabase(
   pool: pg.Pool,
   topics: readonly Required<Pick<ParsedTopic, 'topic' | 'origin'>>[],
+  progress: CheckProgress,
 ): Promise<TopicFault[]> {
   const faults: TopicFault[] = [];
   let client: pg.PoolClient;
@@ -54,7 +63,12 @@ async function askDatabase(
     client = await pool.connect();
   } catch (error) {
     return [
-      { file: DATABASE, line: 1, severity: 'error', message: `the database cannot be asked: ${describe(error)}` },
+      {
+        file: DATABASE,
+        line: 1,
+        severity: 'error',
+        message: `the database cannot be asked: ${describe(error)} (is DATABASE_URL right, and does it run?)`,
+      },
     ];
   }
   const ignore = (): void => undefined; // a lost connection also fails the query under way
@@ -63,7 +77,10 @@ async function askDatabase(
   try {
     const rights = await excessiveRights(client);
     if (rights) faults.push({ file: DATABASE, line: 1, severity: 'warning', message: rights });
-    for (const { topic, origin } of topics) faults.push(...(await checkTopic(client, topic, origin)));
+    for (const [done, { topic, origin }] of topics.entries()) {
+      progress(done, topics.length);
+      faults.push(...(await checkTopic(client, topic, origin)));
+    }
   } catch (error) {
     broken = error instanceof Error ? error : new Error(String(error));
     faults.push({

@@ -14,7 +14,13 @@ export async function listTopicFiles(dir: string): Promise<string[]> {
   try {
     entries = await readdir(dir, { recursive: true });
   } catch (cause) {
-    const why = (cause as NodeJS.ErrnoException).code === 'ENOENT' ? 'it does not exist' : 'it cannot be read';
+    const { code } = cause as NodeJS.ErrnoException;
+    const why =
+      code === 'ENOENT'
+        ? 'it does not exist. `pollcast init` writes a first topic; TOPICS_DIR names another folder'
+        : code === 'ENOTDIR'
+          ? 'it is a file'
+          : 'it cannot be read';
     throw new PollcastError('NOT_FOUND', `TOPICS_DIR: expected a folder of .sql files, got ${dir}: ${why}`, undefined, {
       cause,
     });

@@ -1,10 +1,14 @@
-import { Command, CommanderError } from 'commander';
+import { Argument, Command, CommanderError } from 'commander';
 import { readConfig } from '../../config.js';
 import { describe, PollcastError } from '../../errors.js';
 import { sleep, systemClock } from '../../kernel/clock.js';
 import { packageVersion } from '../../version.js';
 import type { Operator } from '../operations.js';
+import { completionScript, SHELLS, type Shell } from './completion.js';
 import { DEFAULT_URL, withOperator } from './connect.js';
+import { addExamples } from './examples.js';
+import { initFolder, nextSteps } from './init.js';
+import { Progress } from './progress.js';
 import { nodesTable, processesTable, viewersTable, zombiesTable } from './tables.js';
 import { painter, type Paint, type Terminal } from './terminal.js';
 import { checkFolder, faultLine, readTopics, topicsTable } from './topics.js';
@@ -32,18 +36,25 @@ export async function runCli(args: readonly string[], terminal: Terminal): Promi
   } catch (error) {
     // Commander has said it already; help and version that were asked for are no failure.
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : FAILED;
-    terminal.error(`${error instanceof PollcastError ? error.message : describe(error)}\n`);
+    terminal.error(`${error instanceof PollcastError ? error.message : unexpected(error)}\n`);
     return cli.exitCode || FAILED;
   }
+}
+
+/** Everything that can go wrong is to be coded, with what to do about it. What is not, is a fault of ours. */
+function unexpected(error: unknown): string {
+  return `${describe(error)}\nThat should not have happened: please report it, with this command and \`pollcast --version\`.`;
 }
 
 class Cli {
   readonly program = new Command('pollcast');
   exitCode = 0;
   readonly #paint: Paint;
+  readonly #progress: Progress;
 
   constructor(private readonly terminal: Terminal) {
     this.#paint = painter(terminal);
+    this.#progress = new Progress(terminal);
     this.program
       .description('Realtime analytics from SQL: one query per interval for the whole cluster, however many watch.')
       .version(packageVersion())
@@ -54,21 +65,41 @@ class Cli {
         getOutHasColors: () => terminal.colour,
         getErrHasColors: () => terminal.colour,
       })
-      .showHelpAfterError('(see `pollcast --help`)')
-      .addHelpText('after', EXAMPLES);
+      .addHelpText('after', ABOUT);
+    this.#addInit();
     this.#addStart();
     this.#addTopics();
     this.#addTypes();
     this.#addTables();
     this.#addZombies();
     this.#addCommands();
+    this.#addCompletion();
+    addExamples(this.program);
+  }
+
+  #addInit(): void {
+    this.program
+      .command('init')
+      .description('write a first topic, its table, a compose file and a .env; nothing that exists is overwritten')
+      .argument('[folder]', 'where; made if need be', '.')
+      .action(async (folder: string) => {
+        const names = await initFolder(folder);
+        this.terminal.out(nextSteps(folder, names, this.#paint));
+      });
+  }
+
+  #addCompletion(): void {
+    this.program
+      .command('completion')
+      .description('print the completion of commands and options for a shell')
+      .addArgument(new Argument('<shell>', 'which shell').choices(SHELLS))
+      .action((shell: Shell) => this.terminal.out(completionScript(this.program, shell)));
   }
 
   #addStart(): void {
     this.program
       .command('start')
       .description('start one node from the environment')
-      .addHelpText('after', '\nExample:\n  PORT=3001 REDIS_URL=redis://127.0.0.1:6379 pollcast start')
       .action(async () => {
         this.exitCode = FOUND;
         const { runNode } = await import('../../main.js');
@@ -92,15 +123,15 @@ class Cli {
       .command('check')
       .description('parse each file and ask the database to plan it; exit code 1 if there is an error')
       .option('--json', 'faults as an array of objects')
-      .addHelpText(
-        'after',
-        '\nExample:\n  DATABASE_URL=postgres://app@db/shop TOPICS_DIR=./topics pollcast topics check',
-      )
       .action((_options: unknown, command: Command) => this.#checkTopics(command.optsWithGlobals<Options>().json));
   }
 
   async #checkTopics(json?: true): Promise<void> {
-    const faults = await checkFolder(readConfig(this.terminal.env), (line) => this.terminal.error(`${line}\n`));
+    const faults = await checkFolder(
+      readConfig(this.terminal.env),
+      (line) => this.terminal.error(`${line}\n`),
+      this.#progress,
+    );
     const errors = faults.filter(({ severity }) => severity === 'error').length;
     if (errors > 0) this.exitCode = FOUND;
     this.#print(
@@ -119,10 +150,6 @@ class Cli {
       .description('TypeScript types of every topic, from what the database says of its columns')
       .option('--out <file>', 'write them there, for example src/pollcast.d.ts; else to the output')
       .option('--check', 'write nothing: exit code 1 unless the file of --out is up to date')
-      .addHelpText(
-        'after',
-        '\nExamples:\n  pollcast types --out src/pollcast.d.ts\n  pollcast types --out src/pollcast.d.ts --check',
-      )
       .action(async ({ out, check }: { out?: string; check?: true }) => {
         if (check && out === undefined) {
           throw new PollcastError(
@@ -131,9 +158,8 @@ class Cli {
           );
         }
         this.exitCode = FOUND;
-        const text = await typesOf(readConfig(this.terminal.env), this.#paint, (line) =>
-          this.terminal.error(`${line}\n`),
-        );
+        const tell = (line: string): void => this.terminal.error(`${line}\n`);
+        const text = await typesOf(readConfig(this.terminal.env), this.#paint, tell, this.#progress);
         if (out === undefined) this.terminal.out(text);
         else if (check) this.terminal.out(`${await checkTypes(out, text)}\n`);
         else this.terminal.out(`${await writeTypes(out, text)}\n`);
@@ -166,7 +192,7 @@ class Cli {
     connected(this.program.command(name).description(description))
       .option('--json', 'as an array of objects')
       .action(async ({ url, json }: Options) => {
-        this.#print(await withOperator(this.terminal.env, url, read), draw, json);
+        this.#print(await this.#ask('Asking', url, read), draw, json);
       });
   }
 
@@ -176,7 +202,6 @@ class Cli {
       .option('--clean', 'remove them: fenced, and never what has a living owner; exit code 1 if any is left')
       .option('--watch', 'look again every two seconds, until Ctrl-C')
       .option('--json', 'as an array of objects; with --watch, one array a line')
-      .addHelpText('after', '\nExamples:\n  pollcast zombies\n  pollcast zombies --clean --json')
       .action(({ url, ...options }: ZombieOptions) =>
         withOperator(this.terminal.env, url, (operator) => this.#huntZombies(operator, options)),
       );
@@ -186,7 +211,9 @@ class Cli {
     const { terminal } = this;
     if (watch) terminal.interruptible();
     for (;;) {
-      const rows = clean ? await operator.cleanZombies() : await operator.zombies();
+      const rows = await this.#progress.during('Looking for zombies …', () =>
+        clean ? operator.cleanZombies() : operator.zombies(),
+      );
       this.exitCode = rows.some((row) => !('removed' in row && row.removed)) ? FOUND : 0;
       if (json && watch) terminal.out(`${JSON.stringify(rows)}\n`);
       else this.#print(rows, zombiesTable, json);
@@ -203,23 +230,28 @@ class Cli {
 
     command('stop <name>', 'end a process; a poller that is still watched comes back').action(
       async (name: string, { url }: Options) => {
-        await withOperator(this.terminal.env, url, (operator) => operator.stop(name));
+        await this.#ask(`Stopping ${name}`, url, (operator) => operator.stop(name));
         say(`Stopped ${name}.`);
       },
     );
     command('move <name>', 'hand a process to another node')
       .option('--to <node>', 'which one; else the next in order')
       .action(async (name: string, { url, to }: Options & { to?: string }) => {
-        const node = await withOperator(this.terminal.env, url, (operator) => operator.move(name, to));
+        const node = await this.#ask(`Moving ${name}`, url, (operator) => operator.move(name, to));
         say(`${name} is on ${node} now.`);
       });
     for (const cordoned of [true, false]) {
       const what = cordoned ? 'place no more processes on a node' : 'place processes on a node again';
       command(`${cordoned ? 'cordon' : 'uncordon'} <node>`, what).action(async (node: string, { url }: Options) => {
-        await withOperator(this.terminal.env, url, (operator) => operator.cordon(node, cordoned));
+        await this.#ask('Asking', url, (operator) => operator.cordon(node, cordoned));
         say(cordoned ? `${node} is cordoned: it gets no more processes.` : `${node} takes processes again.`);
       });
     }
+  }
+
+  /** Asks the cluster or a node; on a terminal it is told what takes long. */
+  #ask<T>(what: string, url: string | undefined, use: (operator: Operator) => Promise<T>): Promise<T> {
+    return this.#progress.during(`${what} …`, () => withOperator(this.terminal.env, url, use));
   }
 
   #print<T>(
@@ -238,14 +270,6 @@ function connected(command: Command): Command {
   );
 }
 
-const EXAMPLES = `
-With REDIS_URL set, commands read the cluster itself and work even when no node is alive; otherwise they ask the node
-at --url, with ADMIN_TOKEN if that is set.
-
-Examples:
-  pollcast start                                    one node, with an embedded database and its demo
-  pollcast topics check                             is every topic file right?
-  pollcast types --out src/pollcast.d.ts            types for pollcast/client and pollcast/react
-  pollcast ps --json | jq '.[].name'
-  pollcast move poller:sales.by_region --to node2
-  REDIS_URL=redis://127.0.0.1:6379 pollcast zombies`;
+const ABOUT = `
+Settings come from the environment, and from a .env in this folder. With REDIS_URL set, commands read the cluster itself and
+work even when no node is alive; otherwise they ask the node at --url, with ADMIN_TOKEN if that is set.`;

@@ -6,6 +6,8 @@ export interface Terminal {
   out(text: string): void;
   error(text: string): void;
   readonly colour: boolean;
+  /** Whether what `error` writes can be written over, to show progress. */
+  readonly live?: boolean;
   /** Width, when it is a terminal. */
   readonly columns?: number;
   /** Fires on Ctrl-C, once `interruptible` was called. */

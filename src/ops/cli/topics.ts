@@ -4,9 +4,10 @@ import { prepareDemo } from '../../demo/demo.js';
 import { startEmbeddedPostgres } from '../../embedded/postgres.js';
 import { canMultiplex } from '../../polling/sources/multiplex.js';
 import { TopicCatalogue } from '../../topics/catalogue.js';
-import { checkTopics, DATABASE } from '../../topics/check.js';
+import { checkTopics, DATABASE, type CheckProgress } from '../../topics/check.js';
 import { formatDuration } from '../../topics/duration.js';
 import type { Topic, TopicFault } from '../../topics/topic.js';
+import type { Progress } from './progress.js';
 import { table, type Paint } from './terminal.js';
 
 export interface TopicRow {
@@ -48,33 +49,47 @@ export function topicsTable(rows: readonly TopicRow[], paint: Paint): string {
  * All faults of a folder's files. Without DATABASE_URL the statements are planned by an embedded database of this
  * check's own, as a node would have one: with the demo's tables.
  *
- * @param tell gets a line when something takes a while
+ * @param tell     gets a line when something takes a while
+ * @param progress says how far it is
  */
-export function checkFolder(config: Config, tell: (line: string) => void): Promise<TopicFault[]> {
+export function checkFolder(config: Config, tell: (line: string) => void, progress: Progress): Promise<TopicFault[]> {
   const dir = config.topicsDir;
-  return withDatabase(config, tell, async (pool) => {
-    const faults = await checkTopics(dir, pool);
+  return withDatabase(config, tell, progress, async (pool) => {
+    const faults = await checkTopics(dir, pool, checked(progress));
+    progress.say('Checking which topics can share a statement …');
     return [...faults, ...(await checkSharing(dir, pool, faults))];
   });
 }
+
+/** Says how many topics are checked. */
+export const checked =
+  (progress: Progress): CheckProgress =>
+  (done, of) =>
+    progress.say(`Checking topics: ${done} of ${of} …`);
 
 /** The database that a node of this environment would ask, while `use` runs. */
 export async function withDatabase<T>(
   config: Config,
   tell: (line: string) => void,
+  progress: Progress,
   use: (pool: pg.Pool) => Promise<T>,
 ): Promise<T> {
-  if (config.databaseUrl !== undefined) return withPool(config.databaseUrl, use);
+  if (config.databaseUrl !== undefined) return withPool(config.databaseUrl, progress, use);
   tell('DATABASE_URL is not set: asking an embedded database, as a node without it has …');
+  progress.say('Starting an embedded Postgres …');
   const server = await startEmbeddedPostgres({ fsync: false });
   try {
-    return await withPool(config.demo ? (await prepareDemo(server.url)).readerUrl : server.url, use);
+    return await withPool(config.demo ? (await prepareDemo(server.url)).readerUrl : server.url, progress, use);
   } finally {
     await server.stop();
   }
 }
 
-async function withPool<T>(connectionString: string, use: (pool: pg.Pool) => Promise<T>): Promise<T> {
+async function withPool<T>(
+  connectionString: string,
+  progress: Progress,
+  use: (pool: pg.Pool) => Promise<T>,
+): Promise<T> {
   const pool = new pg.Pool({
     connectionString,
     max: 1,
@@ -86,6 +101,7 @@ async function withPool<T>(connectionString: string, use: (pool: pg.Pool) => Pro
   try {
     return await use(pool);
   } finally {
+    progress.end();
     await pool.end();
   }
 }

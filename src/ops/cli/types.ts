@@ -6,18 +6,26 @@ import { checkTopics } from '../../topics/check.js';
 import { listTopicFiles, parseRead, readTopicFile } from '../../topics/files.js';
 import { resultTypes } from '../../topics/result-types.js';
 import { typeFile, type TypedTopic } from '../../topics/type-file.js';
+import type { Progress } from './progress.js';
 import type { Paint } from './terminal.js';
-import { faultLine, withDatabase } from './topics.js';
+import { checked, faultLine, withDatabase } from './topics.js';
 
 /**
  * The type file of all topics of a folder.
  *
- * @param tell gets a line when something takes a while, and for each fault
+ * @param tell     gets a line when something takes a while, and for each fault
+ * @param progress says how far it is
  * @throws PollcastError `BAD_REQUEST` when a topic has an error: types that leave one out would break what uses it
  */
-export function typesOf(config: Config, paint: Paint, tell: (line: string) => void): Promise<string> {
-  return withDatabase(config, tell, async (pool) => {
-    const faults = await checkTopics(config.topicsDir, pool);
+export function typesOf(
+  config: Config,
+  paint: Paint,
+  tell: (line: string) => void,
+  progress: Progress,
+): Promise<string> {
+  return withDatabase(config, tell, progress, async (pool) => {
+    const faults = await checkTopics(config.topicsDir, pool, checked(progress));
+    progress.end();
     const errors = faults.filter(({ severity }) => severity === 'error');
     for (const fault of errors) tell(faultLine(fault, paint));
     if (errors.length > 0) {
