@@ -1,8 +1,10 @@
-import { Controller, Get, Header, Inject, Req } from '@nestjs/common';
-import type { Request } from 'express';
+import { Controller, Get, Header, Inject, Req, Res } from '@nestjs/common';
+import type { Request, Response } from 'express';
 import { z } from 'zod';
 import { AccessService } from '../access/access.service.js';
 import { Described } from '../http/described.js';
+import { Lobby } from './lobby.js';
+import { LobbyStream } from './lobby-stream.js';
 import { RoomHub } from './room-hub.js';
 import type { RoomHead } from './store/store.js';
 
@@ -16,11 +18,14 @@ const heads = z.array(
   }),
 );
 
+const KEEP_ALIVE_MS = 15_000;
+
 /** The lobby: rooms that are open, or kept. */
 @Controller('api/rooms')
 export class RoomsController {
   constructor(
     @Inject(RoomHub) private readonly hub: RoomHub,
+    @Inject(Lobby) private readonly lobby: Lobby,
     @Inject(AccessService) private readonly access: AccessService,
   ) {}
 
@@ -30,5 +35,26 @@ export class RoomsController {
   async list(@Req() request: Request): Promise<RoomHead[]> {
     await this.access.authenticateRequest(request);
     return this.hub.heads();
+  }
+
+  /** As `list`, and then what changes. */
+  @Get('stream')
+  @Described({
+    summary: 'Rooms that are open, or kept, and what changes, as Server-Sent Events',
+    details: 'Events: `rooms` with all of them, again now and then; `changed` with those that changed.',
+    answer: { contentType: 'text/event-stream', description: 'Until the caller, or the hub, ends it.' },
+    errors: ['UNAUTHENTICATED', 'UNAVAILABLE'],
+  })
+  async stream(@Req() request: Request, @Res() response: Response): Promise<void> {
+    await this.access.authenticateRequest(request);
+    const stream = new LobbyStream(response, () => this.lobby.heads);
+    const leave = await this.lobby.watch(stream);
+    const timer = setInterval(() => stream.keepAlive(), KEEP_ALIVE_MS);
+    const end = (): void => {
+      clearInterval(timer);
+      leave();
+    };
+    if (response.destroyed) end();
+    else response.on('close', end);
   }
 }

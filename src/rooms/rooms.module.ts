@@ -17,6 +17,7 @@ import { MemoryHistory } from './history/memory.js';
 import { HistoryPlace } from './history/open.js';
 import { RedisHistory } from './history/redis.js';
 import { historyWriterKind } from './history/writer.js';
+import { Lobby } from './lobby.js';
 import { ROOM_LIMITS } from './limits.js';
 import { Offenders } from './offenders.js';
 import { RoomHub } from './room-hub.js';
@@ -51,6 +52,11 @@ const RETENTION = { maxAgeMs: 30 * 24 * 3_600_000, maxEvents: 100_000 };
         new RoomHub({ kernel, store, history, log }),
     },
     {
+      provide: Lobby,
+      inject: [ROOMS, Kernel, LOG],
+      useFactory: (store: RoomStore, { clock }: Kernel, log: Logger) => new Lobby(store, clock, log),
+    },
+    {
       provide: HistoryPlace,
       inject: [DATABASE, CLUSTER_PORTS, LOG],
       useFactory: ({ ownerUrl }: Database, ports: ClusterPorts, log: Logger) =>
@@ -64,6 +70,7 @@ export class RoomsModule implements OnModuleInit, BeforeApplicationShutdown, OnA
     @Inject(Kernel) private readonly kernel: Kernel,
     @Inject(ROOMS) private readonly store: RoomStore,
     @Inject(RoomHub) private readonly hub: RoomHub,
+    @Inject(Lobby) private readonly lobby: Lobby,
     @Inject(HistoryPlace) private readonly history: HistoryPlace,
     @Inject(Metrics) private readonly metrics: Metrics,
     @Inject(CONFIG) private readonly config: Config,
@@ -88,6 +95,7 @@ export class RoomsModule implements OnModuleInit, BeforeApplicationShutdown, OnA
   }
 
   beforeApplicationShutdown(): Promise<void> {
+    this.lobby.close();
     return this.hub.close();
   }
 

@@ -3,33 +3,17 @@ import { newNodeId } from '../../src/kernel/identity.js';
 import { silent } from '../../src/kernel/log.js';
 import { openRedisCluster, type RedisPorts } from '../../src/kernel/redis/cluster.js';
 import { eventually } from '../support/eventually.js';
-import { startRedis, type TestRedis } from '../support/redis.js';
-import { command } from './ports/redis-bench.js';
+import { startRedisCluster, type TestRedisCluster } from '../support/redis-cluster.js';
 
 /** A Redis Cluster of two shards: every operation of the kernel must stay within one of them. */
 describe('the kernel’s ports over a Redis Cluster', () => {
-  let shards: TestRedis[];
+  let cluster: TestRedisCluster;
   let a: RedisPorts;
   let b: RedisPorts;
 
   beforeAll(async () => {
-    const args = ['--cluster-enabled', 'yes', '--cluster-node-timeout', '2000'];
-    shards = await Promise.all([startRedis({ args }), startRedis({ args })]);
-    const [first, second] = shards as [TestRedis, TestRedis];
-    await command(first, (client) => client.call('CLUSTER', 'ADDSLOTSRANGE', 0, 8_000));
-    await command(second, (client) => client.call('CLUSTER', 'ADDSLOTSRANGE', 8_001, 16_383));
-    await command(second, (client) => client.call('CLUSTER', 'SET-CONFIG-EPOCH', 2));
-    await command(first, (client) => client.call('CLUSTER', 'MEET', '127.0.0.1', second.port));
-    for (const shard of shards) {
-      await eventually(
-        async () =>
-          String(await command(shard, (client) => client.call('CLUSTER', 'INFO'))).includes('cluster_state:ok'),
-        {
-          what: 'the cluster to be formed',
-        },
-      );
-    }
-    const url = shards.map((shard) => shard.url).join(',');
+    cluster = await startRedisCluster();
+    const { url } = cluster;
     const open = (name: string) =>
       openRedisCluster({ node: newNodeId(name), url, lockUrls: [], prefix: 'c', log: silent });
     [a, b] = [await open('a'), await open('b')];
@@ -37,7 +21,7 @@ describe('the kernel’s ports over a Redis Cluster', () => {
   afterAll(async () => {
     await a?.close();
     await b?.close();
-    await Promise.all(shards.map((shard) => shard.stop()));
+    await cluster.stop();
   });
 
   it('grants, fences, renews and lists leases', async () => {
@@ -74,7 +58,7 @@ describe('the kernel’s ports over a Redis Cluster', () => {
   it('finds its way back after its connections were cut: messages, pulses, and the truth about both', async () => {
     const heard: string[] = [];
     await b.bus.subscribe('d', (message) => heard.push(message));
-    for (const shard of shards) await command(shard, (client) => client.call('CLIENT', 'KILL', 'TYPE', 'pubsub'));
+    await cluster.each((client) => client.call('CLIENT', 'KILL', 'TYPE', 'pubsub'));
     await eventually(async () => (await a.bus.publish('d', 'again')) > 0, { what: 'somebody to listen' });
     await eventually(() => heard.length > 0 && b.bus.up, { what: 'the message' });
     await eventually(async () => (await a.bus.pulses([a.node, b.node])).join() === '1,1', { what: 'both pulses' });

@@ -47,16 +47,13 @@ export class RedisHistory implements RoomHistory {
     return Promise.resolve();
   }
 
-  get #tag(): string {
+  get #rooms(): string {
     return `{${this.ports.prefix}:room-history}`;
   }
 
-  get #rooms(): string {
-    return `${this.#tag}:rooms`;
-  }
-
+  /** A hash tag of its own: the past of rooms spreads over a Redis Cluster. */
   #past(room: string): string {
-    return `${this.#tag}:past:${room}`;
+    return `{${this.ports.prefix}:room-history:${room}}`;
   }
 
   async #ask<T>(question: (client: RedisPorts['client']) => Promise<T>): Promise<T> {

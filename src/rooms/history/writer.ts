@@ -80,12 +80,11 @@ class HistoryWriter implements Running<never, never> {
       while (this.#wanted && !this.#stopped) {
         this.#wanted = false;
         const entries = await parts.store.feed(BATCH);
-        const last = entries.at(-1);
-        if (!last) break;
+        if (entries.length === 0) break;
         if (this.#stopped || !context.owns()) return;
         await history.append(entries.map(({ event }) => event));
         if (this.#stopped || !context.owns()) return;
-        await parts.store.confirm(last.id);
+        await parts.store.confirm(entries);
         this.#wroteAt = context.clock.monotonic();
         this.#wanted = true;
       }

@@ -1,6 +1,6 @@
 -- Keeps a room's state with the events that made it, and tells all who listen.
--- KEYS  1 room (hash fence, version, state)  2 its recent events (stream, ids are versions)  3 heads (hash room -> JSON)
---       4 feed of all rooms (stream)  5 the room's channel  6 the heads' channel
+-- KEYS  1 room (hash fence, version, state)  2 its recent events (stream, ids are versions)  3 heads of its part (hash room -> JSON)
+--       4 feed of its part (stream)  5 the room's channel  6 the heads' channel
 -- ARGV  1 room  2 fence  3 version  4 state  5 head  6 ms to keep it, or ''  7 most recent events  8 most events in the feed
 --       then for each event: version, JSON
 -- Result: 1, also when this very commit got through before; 0 when a higher fence was there

@@ -84,8 +84,9 @@ export class MemoryRooms implements RoomStore {
     return Promise.resolve(this.#feed.slice(0, limit));
   }
 
-  confirm(id: string): Promise<void> {
-    this.#feed = this.#feed.filter((entry) => Number(entry.id) > Number(id));
+  confirm(entries: readonly FeedEntry[]): Promise<void> {
+    const last = Math.max(0, ...entries.map(({ id }) => Number(id)));
+    this.#feed = this.#feed.filter(({ id }) => Number(id) > last);
     return Promise.resolve();
   }
 

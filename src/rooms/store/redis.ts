@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { Unsubscribe } from '../../kernel/ports/bus.js';
 import type { RedisPorts } from '../../kernel/redis/cluster.js';
 import { loadScripts, ScriptRunner, unavailable } from '../../kernel/redis/connection.js';
@@ -6,17 +7,20 @@ import { FEED_EVENTS, RECENT_EVENTS, type Commit, type FeedEntry, type RoomHead,
 
 const scripts = loadScripts(new URL('../scripts/', import.meta.url));
 
+/** More than a Redis Cluster has masters, and few enough to look at all of them every second. Part of the keys: never to change. */
+const PARTS = 16;
+
 /**
- * Rooms in Redis. One hash tag for all of them: the feed is one for all rooms, and a commit writes both in one step. In a
- * Redis Cluster rooms therefore live on one shard.
+ * Rooms in Redis. A commit writes the room and its part of the feed in one step, so that both share a hash tag: rooms are
+ * dealt out over parts, each with a feed, a list of heads and a tag of its own, and the parts spread over a Redis Cluster.
  */
 export class RedisRooms implements RoomStore {
   readonly #scripts: ScriptRunner;
-  readonly #tag: string;
+  readonly #parts: readonly string[];
 
-  constructor(private readonly ports: RedisPorts) {
+  constructor(private readonly ports: Pick<RedisPorts, 'client' | 'subscriber' | 'prefix'>) {
     this.#scripts = new ScriptRunner(ports.client, scripts);
-    this.#tag = `{${ports.prefix}:rooms}`;
+    this.#parts = Array.from({ length: PARTS }, (_, part) => `{${ports.prefix}:rooms:${part}}`);
   }
 
   async open(room: string, fence: number): Promise<{ saved: string | null } | 'refused'> {
@@ -25,16 +29,11 @@ export class RedisRooms implements RoomStore {
   }
 
   async commit(room: string, fence: number, { head, state, events, keepMs }: Commit): Promise<boolean> {
-    const keys = [
-      this.#room(room),
-      this.#recent(room),
-      this.#heads,
-      this.#feed,
-      this.#channel(room),
-      this.#channel(''),
-    ];
+    const part = this.#partOf(room);
+    const keys = [this.#room(room), this.#recent(room), headsOf(part), feedOf(part), this.#live(room), lobbyOf(part)];
     const keep = keepMs === null ? '' : Math.max(1, keepMs);
-    const args = [room, fence, head.version, state, JSON.stringify(head), keep, RECENT_EVENTS, FEED_EVENTS];
+    const most = Math.ceil(FEED_EVENTS / PARTS);
+    const args = [room, fence, head.version, state, JSON.stringify(head), keep, RECENT_EVENTS, most];
     for (const event of events) args.push(event.version, JSON.stringify(event));
     return (await this.#scripts.run('commit', keys, args)) === 1;
   }
@@ -51,16 +50,7 @@ export class RedisRooms implements RoomStore {
   }
 
   async heads(): Promise<RoomHead[]> {
-    const texts = await this.#ask((client) => client.hgetall(this.#heads));
-    const versions = await this.versions(Object.keys(texts));
-    const gone: string[] = [];
-    const heads: RoomHead[] = [];
-    for (const [i, [room, text]] of Object.entries(texts).entries()) {
-      if (versions[i] === null) gone.push(room, text);
-      else heads.push(JSON.parse(text) as RoomHead);
-    }
-    if (gone.length > 0) await this.#scripts.run('forget-heads', [this.#heads], gone);
-    return heads;
+    return (await Promise.all(this.#parts.map((part) => this.#headsOf(part)))).flat();
   }
 
   async versions(rooms: readonly string[]): Promise<(number | null)[]> {
@@ -71,50 +61,80 @@ export class RedisRooms implements RoomStore {
   }
 
   subscribe(room: string, handle: (events: RoomEvent[]) => void): Promise<Unsubscribe> {
-    return this.ports.subscriber.subscribe(this.#channel(room), (message) =>
+    return this.ports.subscriber.subscribe(this.#live(room), (message) =>
       handle(JSON.parse(message.toString()) as RoomEvent[]),
     );
   }
 
-  follow(handle: (head: RoomHead) => void): Promise<Unsubscribe> {
-    return this.ports.subscriber.subscribe(this.#channel(''), (message) =>
-      handle(JSON.parse(message.toString()) as RoomHead),
-    );
+  async follow(handle: (head: RoomHead) => void): Promise<Unsubscribe> {
+    const listen = (message: Buffer): void => handle(JSON.parse(message.toString()) as RoomHead);
+    const asked = this.#parts.map((part) => this.ports.subscriber.subscribe(lobbyOf(part), listen));
+    const all = await Promise.allSettled(asked);
+    const unsubscribe = async (): Promise<void> => {
+      await Promise.all(all.map((one) => one.status === 'fulfilled' && one.value()));
+    };
+    const failed = all.find((one) => one.status === 'rejected');
+    if (!failed) return unsubscribe;
+    await unsubscribe();
+    throw failed.reason;
   }
 
   async feed(limit: number): Promise<FeedEntry[]> {
-    const entries = await this.#ask((client) => client.xrange(this.#feed, '-', '+', 'COUNT', limit));
-    return entries.map((entry) => ({ id: entry[0], event: eventOf(entry) }));
+    const most = Math.ceil(limit / PARTS);
+    const parts = await this.#ask((client) =>
+      Promise.all(this.#parts.map((part) => client.xrange(feedOf(part), '-', '+', 'COUNT', most))),
+    );
+    return parts.flatMap((entries, part) =>
+      entries.map((entry) => ({ id: `${part}/${entry[0]}`, event: eventOf(entry) })),
+    );
   }
 
-  async confirm(id: string): Promise<void> {
-    const [time = '0', nth = '0'] = id.split('-');
-    await this.#ask((client) => client.xtrim(this.#feed, 'MINID', `${time}-${Number(nth) + 1}`));
+  async confirm(entries: readonly FeedEntry[]): Promise<void> {
+    // They come in order: the last one of a part is its newest.
+    const last = new Map(entries.map(({ id }) => id.split('/') as [string, string]));
+    await this.#ask((client) =>
+      Promise.all(
+        [...last].map(([part, id]) => {
+          const [time = '0', nth = '0'] = id.split('-');
+          return client.xtrim(feedOf(this.#parts[Number(part)] ?? ''), 'MINID', `${time}-${Number(nth) + 1}`);
+        }),
+      ),
+    );
   }
 
   onLink(listen: (up: boolean) => void): () => void {
     return this.ports.subscriber.onLink(listen);
   }
 
-  get #heads(): string {
-    return `${this.#tag}:heads`;
+  /** Those of rooms that are not kept any more are removed on the way. */
+  async #headsOf(part: string): Promise<RoomHead[]> {
+    const texts = await this.#ask((client) => client.hgetall(headsOf(part)));
+    const versions = await this.versions(Object.keys(texts));
+    const gone: string[] = [];
+    const heads: RoomHead[] = [];
+    for (const [i, [room, text]] of Object.entries(texts).entries()) {
+      if (versions[i] === null) gone.push(room, text);
+      else heads.push(JSON.parse(text) as RoomHead);
+    }
+    if (gone.length > 0) await this.#scripts.run('forget-heads', [headsOf(part)], gone);
+    return heads;
   }
 
-  get #feed(): string {
-    return `${this.#tag}:feed`;
+  #partOf(room: string): string {
+    const [first = 0] = createHash('sha1').update(room).digest();
+    return this.#parts[first % PARTS] as string;
   }
 
   #room(room: string): string {
-    return `${this.#tag}:room:${room}`;
+    return `${this.#partOf(room)}:room:${room}`;
   }
 
   #recent(room: string): string {
-    return `${this.#tag}:recent:${room}`;
+    return `${this.#partOf(room)}:recent:${room}`;
   }
 
-  /** Ids of rooms are never empty: that is the heads' channel. */
-  #channel(room: string): string {
-    return `${this.#tag}:live:${room}`;
+  #live(room: string): string {
+    return `${this.#partOf(room)}:live:${room}`;
   }
 
   async #ask<T>(question: (client: RedisPorts['client']) => Promise<T>): Promise<T> {
@@ -125,6 +145,11 @@ export class RedisRooms implements RoomStore {
     }
   }
 }
+
+const headsOf = (part: string): string => `${part}:heads`;
+const feedOf = (part: string): string => `${part}:feed`;
+/** The channel of the heads of a part. */
+const lobbyOf = (part: string): string => `${part}:lobby`;
 
 function eventOf([, fields]: [string, string[]]): RoomEvent {
   return JSON.parse(fields[1] ?? '') as RoomEvent;

@@ -51,10 +51,10 @@ export interface RoomStore {
   subscribe(room: string, handle: (events: RoomEvent[]) => void): Promise<Unsubscribe>;
   /** Heads of all rooms as they change. At most once. */
   follow(handle: (head: RoomHead) => void): Promise<Unsubscribe>;
-  /** What was committed and not yet confirmed, in the one order that all see. */
+  /** What was committed and not yet confirmed, at most about so much; of each room in the order in which it happened. */
   feed(limit: number): Promise<FeedEntry[]>;
-  /** The feed is read up to here: it may be dropped. */
-  confirm(id: string): Promise<void>;
+  /** These are read: they may be dropped, and what of the same rooms came before them. */
+  confirm(entries: readonly FeedEntry[]): Promise<void>;
   /** As `BusPort.onLink`. */
   onLink(listen: (up: boolean) => void): () => void;
 }

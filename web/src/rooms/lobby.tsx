@@ -5,7 +5,7 @@ import { useNow, useVisible } from '../hooks/page-life.js';
 import { pathOf, ROOM_PATTERN } from './room-path.js';
 import { statusText } from './shared.js';
 
-/** As `GET /api/rooms` tells it. */
+/** As `GET /api/rooms/stream` tells it. */
 interface RoomHead {
   readonly room: string;
   readonly version: number;
@@ -19,7 +19,7 @@ interface Heads {
   readonly problem: string | undefined;
 }
 
-const ASK_MS = 2_000;
+const RETRY_MS = 2_000;
 
 export function Lobby() {
   const { rooms, problem } = useHeads();
@@ -97,31 +97,34 @@ function OpenForm() {
   );
 }
 
-/** The rooms, asked for again and again while somebody looks. */
+/** The rooms as they change, while somebody looks. */
 function useHeads(): Heads {
   const visible = useVisible();
   const [heads, setHeads] = useState<Heads>({ rooms: undefined, problem: undefined });
   useEffect(() => {
     if (!visible) return;
-    const ended = new AbortController();
-    let next: ReturnType<typeof setTimeout> | undefined;
-    const ask = async (): Promise<void> => {
-      try {
-        const response = await fetch('/api/rooms', { signal: ended.signal, headers: { accept: 'application/json' } });
-        const body = (await response.json()) as RoomHead[] & { error?: { message: string } };
-        if (!response.ok) throw new Error(body.error?.message ?? `The hub answered ${response.status}.`);
-        setHeads({ rooms: body, problem: undefined });
-      } catch (thrown) {
-        if (ended.signal.aborted) return;
-        const problem = thrown instanceof Error ? thrown.message : String(thrown);
-        setHeads(({ rooms }) => ({ rooms, problem: `The rooms cannot be listed now: ${problem}` }));
-      }
-      if (!ended.signal.aborted) next = setTimeout(() => void ask(), ASK_MS);
+    const known = new Map<string, RoomHead>();
+    let source: EventSource;
+    let retry: ReturnType<typeof setTimeout> | undefined;
+    const take = (event: MessageEvent<string>): void => {
+      if (event.type === 'rooms') known.clear();
+      for (const head of JSON.parse(event.data) as RoomHead[]) known.set(head.room, head);
+      setHeads({ rooms: [...known.values()].sort((a, b) => b.at - a.at), problem: undefined });
     };
-    void ask();
+    const open = (): void => {
+      source = new EventSource('/api/rooms/stream');
+      source.addEventListener('rooms', take);
+      source.addEventListener('changed', take);
+      source.addEventListener('error', () => {
+        setHeads(({ rooms }) => ({ rooms, problem: 'The rooms cannot be listed now; trying again.' }));
+        // Refused rather than broken off: then it does not try again by itself.
+        if (source.readyState === EventSource.CLOSED) retry = setTimeout(open, RETRY_MS);
+      });
+    };
+    open();
     return () => {
-      ended.abort();
-      clearTimeout(next);
+      clearTimeout(retry);
+      source.close();
     };
   }, [visible]);
   return heads;
