@@ -213,3 +213,37 @@ test(`${CHANGES} changes of ${CLIENTS} clients while their room’s node is kill
   expect(all.map(({ event }) => event)).toEqual(past);
   for (const node of cluster.nodes.filter((one) => one.alive())) expect(complaints(node)).toEqual([]);
 }, 240_000);
+
+test('the room’s node is stopped in order: who is on another one notices nothing but versions that go on', async () => {
+  const owner = await eventually(() => lookout.owner(`room:${ROOM}`), { what: 'an owner' });
+  const lost = new Set<Visitor>();
+  for (const visitor of visitors) visitor.socket.once('disconnect', () => lost.add(visitor));
+  const joins = new Map(visitors.map((visitor) => [visitor, visitor.joins]));
+  const { version } = (visitors[0] as Visitor).view;
+  let stopped = false;
+  const sent: { visitor: Visitor; answer: Answer | null }[] = [];
+  const talking = visitors.map(async (visitor) => {
+    for (let n = 0; !stopped && !lost.has(visitor); n++) {
+      sent.push({ visitor, answer: await visitor.status(`${visitor.name} ${n}`).catch(() => null) });
+      await pause(50);
+    }
+  });
+  await nodeNamed(
+    cluster.nodes.filter((node) => node.alive()),
+    owner.node,
+  ).stop();
+  stopped = true;
+  await Promise.all(talking);
+  await Promise.all(visitors.map((visitor) => visitor.in()));
+  const rest = visitors.filter((visitor) => !lost.has(visitor));
+  expect(rest.length).toBeGreaterThan(0);
+  expect(lost.size).toBeGreaterThan(0);
+  const theirs = sent.filter(({ visitor }) => !lost.has(visitor));
+  expect(theirs.filter(({ answer }) => !answer?.ok)).toEqual([]);
+  expect(theirs.length).toBeGreaterThan(0);
+  for (const visitor of rest) {
+    await eventually(() => visitor.view.version > version);
+    expect(visitor.joins).toBe(joins.get(visitor));
+    expect(visitor.violations).toEqual([]);
+  }
+}, 90_000);

@@ -22,7 +22,7 @@ class Onlooker implements LobbyListener {
   /** `room: status (members)`, in the order of the alphabet. */
   get seen(): string[] {
     return [...this.heads.values()]
-      .map(({ room, status, members }) => `${room}: ${String(status)} (${members})`)
+      .map(({ room, status, members }) => `${room}: ${JSON.stringify(status)} (${members})`)
       .sort();
   }
 }
@@ -50,12 +50,12 @@ describe('the lobby', () => {
     const bob = await bench.enter(node, 'two', 'bob');
     await bob.status('busy');
     await bench.cluster.time.advance(300);
-    expect(onlooker.seen).toEqual(['one: calm (1)', 'two: busy (1)']);
+    expect(onlooker.seen).toEqual(['one: "calm" (1)', 'two: "busy" (1)']);
     await bob.leave();
     await bench.cluster.time.advance(300);
-    expect(onlooker.seen).toEqual(['one: calm (1)', 'two: busy (0)']);
+    expect(onlooker.seen).toEqual(['one: "calm" (1)', 'two: "busy" (0)']);
     await bench.cluster.time.advance(KEEP_MS + LINGER_MS + 20_000);
-    expect(onlooker.seen).toEqual(['one: calm (1)']);
+    expect(onlooker.seen).toEqual(['one: "calm" (1)']);
   });
 
   it('tells of many changes in a moment once', async () => {
@@ -67,7 +67,7 @@ describe('the lobby', () => {
     await Promise.all(Array.from({ length: 30 }, (_, n) => ada.status(`${n}`)));
     await bench.cluster.time.advance(250);
     expect(onlooker.batches - before).toBeLessThanOrEqual(2);
-    expect(onlooker.seen).toEqual(['one: 29 (1)']);
+    expect(onlooker.seen).toEqual(['one: "29" (1)']);
   });
 
   it('listens once for all who look, and not at all when nobody does', async () => {

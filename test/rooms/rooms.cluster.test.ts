@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { call, connectSocket, type Answer } from '../cluster/viewer.js';
 import { startCluster, type TestCluster } from '../support/cluster.js';
 import { eventually } from '../support/eventually.js';
+import { startProxy } from '../support/proxy.js';
 import { Visitor } from './visitor.js';
 
 let cluster: TestCluster;
@@ -101,3 +102,68 @@ test('a refresh is no leave; a browser that dies has left, and an empty room sto
   expect(again.view.state).toEqual({ kept: true });
   expect(again.view.version).toBeGreaterThan(ada.view.version);
 });
+
+test('a connection that goes silent is no member any more; heard again it is, and has missed nothing', async () => {
+  const ada = await enter(0, 'incident-5', 'Ada');
+  const proxy = await startProxy(cluster.nodes[1]?.port ?? 0);
+  const bob = await Visitor.enter(`http://127.0.0.1:${proxy.port}`, 'incident-5', 'Bob');
+  visitors.push(bob);
+  await eventually(() => ada.here.join() === 'Ada,Bob');
+  proxy.become('blackhole');
+  // Long before Socket.IO would find out, which ends the connection after 45 seconds.
+  await eventually(() => ada.here.join() === 'Ada', { what: 'Bob to have left', deadlineMs: 30_000 });
+  expect(await ada.change({ meanwhile: true })).toMatchObject({ ok: true });
+  proxy.become('pass');
+  await eventually(() => ada.here.join() === 'Ada,Bob', { what: 'Bob to be back' });
+  await same(ada, bob);
+  expect(bob.view.state).toEqual({ meanwhile: true });
+  expect({ joins: bob.joins, violations: [...ada.violations, ...bob.violations] }).toEqual({
+    joins: 1,
+    violations: [],
+  });
+  bob.close();
+  await proxy.stop();
+}, 60_000);
+
+test('what one window sends at once happens in that order', async () => {
+  const [ada, bob] = [await enter(0, 'incident-6', 'Ada'), await enter(1, 'incident-6', 'Bob')];
+  const sent = [ada, bob].flatMap((visitor) =>
+    Array.from({ length: 40 }, async (_, n) => ({ n, answer: await visitor.status(`${visitor.name} ${n}`) })),
+  );
+  for (const { answer } of await Promise.all(sent)) expect(answer).toMatchObject({ ok: true });
+  await same(ada, bob);
+  for (const { name } of [ada, bob]) {
+    const statuses = bob.events.flatMap(({ status }) =>
+      (status as string | undefined)?.startsWith(name) ? [status] : [],
+    );
+    expect(statuses).toEqual(Array.from({ length: 40 }, (_, n) => `${name} ${n}`));
+  }
+});
+
+test('the lobby is told on every node what happens in rooms', async () => {
+  const ended = new AbortController();
+  const response = await fetch(`${cluster.nodes[1]?.url}/api/rooms/stream`, { signal: ended.signal });
+  expect(response.headers.get('content-type')).toBe('text/event-stream');
+  let text = '';
+  const reading = (async () => {
+    for await (const piece of response.body ?? []) text += Buffer.from(piece as Uint8Array).toString();
+  })().catch(() => undefined);
+  await eventually(() => text.includes('event: rooms\n'), { what: 'all rooms' });
+  const ada = await enter(0, 'incident-7', 'Ada');
+  await ada.status('seen from outside');
+  await eventually(() => /event: changed\ndata: .*"incident-7".*seen from outside/.test(text), { what: 'the change' });
+  ended.abort();
+  await reading;
+});
+
+test('Redis restarts: a room goes on with all it had', async () => {
+  const [ada, bob] = [await enter(0, 'incident-8', 'Ada'), await enter(1, 'incident-8', 'Bob')];
+  await ada.change({ kept: true });
+  await same(ada, bob);
+  await cluster.redis.down({ keepData: true });
+  await cluster.redis.up();
+  await eventually(async () => (await bob.change({ after: true })).ok, { what: 'a change', deadlineMs: 60_000 });
+  await eventually(() => ada.view.state['after'] === true, { what: 'the change for the other' });
+  await same(ada, bob);
+  expect(ada.view.state).toEqual({ kept: true, after: true });
+}, 120_000);

@@ -69,14 +69,14 @@ export class RedisRooms implements RoomStore {
   async follow(handle: (head: RoomHead) => void): Promise<Unsubscribe> {
     const listen = (message: Buffer): void => handle(JSON.parse(message.toString()) as RoomHead);
     const asked = this.#parts.map((part) => this.ports.subscriber.subscribe(lobbyOf(part), listen));
-    const all = await Promise.allSettled(asked);
+    const stops = (await Promise.allSettled(asked)).flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
     const unsubscribe = async (): Promise<void> => {
-      await Promise.all(all.map((one) => one.status === 'fulfilled' && one.value()));
+      await Promise.all(stops.map((stop) => stop()));
     };
-    const failed = all.find((one) => one.status === 'rejected');
-    if (!failed) return unsubscribe;
+    if (stops.length === PARTS) return unsubscribe;
     await unsubscribe();
-    throw failed.reason;
+    // All or none: rejects with what the first one rejected with.
+    return Promise.all(asked).then(() => unsubscribe);
   }
 
   async feed(limit: number): Promise<FeedEntry[]> {
