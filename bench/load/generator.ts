@@ -5,7 +5,7 @@ import { Tally } from './tally.js';
 import { LoadViewer } from './viewer.js';
 
 /** The load generator's process: takes orders from its parent, one at a time, and ends with it. */
-const AT_ONCE = 100;
+const AT_ONCE = 400;
 
 const tally = new Tally();
 const viewers: (LoadViewer | RestViewer)[] = [];

@@ -100,7 +100,8 @@ export class LocalChannel {
       // The poller has answered: this channel has no result any more. What its viewers have, they keep.
       return this.setStatus({ channel: this.key, state: 'failed', reason: coded.code, since: this.clock.now() });
     }
-    // Most often its frame has come over the bus by now.
+    // Most often its frame has come over the bus by now, or comes with what is read next: that spares one look-up for each join.
+    if (!this.newest || isNewer(watched, this.newest)) await new Promise((resolve) => setImmediate(resolve));
     if (!this.newest || isNewer(watched, this.newest)) {
       const stored = await this.link.newest(this.key);
       if (stored) this.accept(stored);

@@ -1,7 +1,5 @@
 /** Rounds of different slots that may be under way at once. */
 export const ROUNDS_AT_ONCE = 4;
-/** While newcomers are being asked for, those who come meanwhile wait so long for each other: thousands may join at once. */
-export const GATHER_COLD_MS = 15;
 
 /**
  * When a poller polls. Pure: times are arguments.

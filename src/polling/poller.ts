@@ -5,11 +5,12 @@ import { notHere } from '../kernel/process.js';
 import { channelFromKey } from '../topics/channel.js';
 import type { Topic } from '../topics/topic.js';
 import { Gathering } from './gathering.js';
-import { GATHER_COLD_MS, nextDue, ROUNDS_AT_ONCE, slotsBetween, slotsFor, type Cadence, type Due } from './cadence.js';
+import { nextDue, ROUNDS_AT_ONCE, slotsBetween, slotsFor, type Cadence, type Due } from './cadence.js';
 import { PolledChannels } from './channels.js';
 import { Demand } from './demand.js';
 import type { FramePosition } from './frames/frames.js';
 import { fraction } from './names.js';
+import { Newcomers } from './newcomers.js';
 import { Pace } from './pace.js';
 import type { PolledChannel } from './polled-channel.js';
 import type { PollerMessage, PollerParts, Watched } from './poller-parts.js';
@@ -31,11 +32,11 @@ export class Poller implements Running<PollerMessage, Watched> {
   readonly #rounds = new Map<Promise<void>, number | null>();
   readonly #pace = new Pace();
   readonly #demand: Demand;
+  readonly #newcomers: Newcomers;
   #topic: Topic;
   /** Why there is no topic any more: nothing is asked then. */
   #gone: PollcastError | null = null;
   #dueTimer: Timer | null = null;
-  #coldTimer: Timer | null = null;
   #beatTimer: Timer | null = null;
   #lastDue: number;
   readonly #publisher: Publisher;
@@ -54,8 +55,10 @@ export class Poller implements Running<PollerMessage, Watched> {
       parts.context,
       this.#channels,
       () => this.#topic,
-      () => this.#pollCold(),
+      () => this.#newcomers.came(),
     );
+    const asking = (): boolean => [...this.#rounds.values()].includes(null);
+    this.#newcomers = new Newcomers(parts.context.clock, () => this.#askCold(), asking);
     this.#lastDue = parts.context.saved?.dueAt ?? -Infinity;
     this.#unlisten = parts.onTopicChanged(() => this.#topicChanged());
   }
@@ -96,7 +99,7 @@ export class Poller implements Running<PollerMessage, Watched> {
     if (channel.position && !channel.cold && !channel.above) return this.#watched(channel, channel.position);
     if (!channel.asking) channel.cold = true;
     const answer = this.#waiters.wait(channel.key);
-    this.#pollCold();
+    this.#newcomers.came();
     return new Later(answer);
   }
 
@@ -107,7 +110,8 @@ export class Poller implements Running<PollerMessage, Watched> {
   async stop(reason: StopReason): Promise<void> {
     this.#stopped = true;
     this.#unlisten();
-    for (const timer of [this.#dueTimer, this.#coldTimer, this.#beatTimer]) timer?.cancel();
+    for (const timer of [this.#dueTimer, this.#beatTimer]) timer?.cancel();
+    this.#newcomers.close();
     this.#demand.stop();
     // A round that is cut short here is our successor's: for it, that due time has not been served.
     const dueAt = Math.min(this.#lastDue, ...[...this.#rounds.values()].map((due) => (due ?? Infinity) - 1));
@@ -134,7 +138,7 @@ export class Poller implements Running<PollerMessage, Watched> {
     }
     this.#lastDue = now;
     this.#schedule();
-    this.#pollCold();
+    this.#newcomers.came();
     const beat = (): void => {
       this.#beatTimer = context.clock.after(settings.beatMs, () => {
         void this.#beat().finally(() => this.#stopped || beat());
@@ -166,7 +170,7 @@ export class Poller implements Running<PollerMessage, Watched> {
       await this.#sweep();
       if (this.#stopped || !context.owns()) return;
       if (this.#outage) await this.#tryAgain();
-      this.#pollCold();
+      this.#newcomers.came();
       if (this.#mono() - this.#publisher.lastTold >= settings.beatMs / 2) await this.#publisher.tell([], []);
     } catch (error) {
       context.log.debug({ err: error, name: context.name }, 'beat not done');
@@ -214,18 +218,13 @@ export class Poller implements Running<PollerMessage, Watched> {
     this.#schedule();
   }
 
-  /** Those that wait for their first answer are asked at once; together, if they came together or others are being asked. */
-  #pollCold(): void {
-    if (this.#coldTimer || this.#stopped) return;
-    const asking = [...this.#rounds.values()].includes(null);
-    this.#coldTimer = this.parts.context.clock.after(asking ? GATHER_COLD_MS : 0, () => {
-      this.#coldTimer = null;
-      // Without the right to ask there is nothing to be done: the next beat comes back to it, or we are stopped.
-      if (!this.#mayAsk()) return;
-      const cold = this.#channels.cold(this.#mono(), this.parts.settings.lingerMs);
-      const asked = cold.filter((channel) => this.#mayTry(channel));
-      if (asked.length > 0) this.#round(asked, null, 1);
-    });
+  /** Asks for those that wait for their first answer. */
+  #askCold(): void {
+    // Without the right to ask there is nothing to be done: the next beat comes back to it, or we are stopped.
+    if (!this.#mayAsk()) return;
+    const cold = this.#channels.cold(this.#mono(), this.parts.settings.lingerMs);
+    const asked = cold.filter((channel) => this.#mayTry(channel));
+    if (asked.length > 0) this.#round(asked, null, 1);
   }
 
   /** A channel that rests after a failure answers those who wait with that failure. */
@@ -255,6 +254,7 @@ export class Poller implements Running<PollerMessage, Watched> {
       .finally(() => {
         this.#rounds.delete(round);
         this.#done([...open]);
+        this.#newcomers.through();
       });
     this.#rounds.set(round, dueAt);
   }
@@ -262,7 +262,7 @@ export class Poller implements Running<PollerMessage, Watched> {
   #done(channels: readonly PolledChannel[]): void {
     for (const channel of channels) channel.asking = false;
     for (const channel of channels) this.#answer(channel);
-    if (channels.some((channel) => channel.cold)) this.#pollCold();
+    if (channels.some((channel) => channel.cold)) this.#newcomers.came();
   }
 
   async #ask(channels: readonly PolledChannel[], slots: number | null, open: Set<PolledChannel>): Promise<void> {
@@ -330,7 +330,7 @@ export class Poller implements Running<PollerMessage, Watched> {
       channel.untold = true;
       channel.forgetResult();
     }
-    this.#pollCold();
+    this.#newcomers.came();
   }
 
   /** Tells those who wait for a channel what is known now; if nothing is, they wait for its next round. */
@@ -373,7 +373,7 @@ export class Poller implements Running<PollerMessage, Watched> {
     );
     this.#pace.reset();
     this.#schedule();
-    this.#pollCold();
+    this.#newcomers.came();
     this.#publisher.tellStatuses(this.#channels.untold());
   }
 

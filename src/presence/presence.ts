@@ -80,7 +80,8 @@ export class Presence {
         if (this.away()) return this.#writeSoon(entry, GATHER_MS);
         await this.#write(entry);
       }
-      this.#writeSoon(entry, GATHER_MS);
+      // What was just written has us in it already.
+      if (entry.untold) this.#writeSoon(entry, GATHER_MS);
     } catch (error) {
       this.leave(watchable.key, viewer);
       throw error;

@@ -18,22 +18,6 @@ describe('when a poller polls', () => {
     await stop('retired');
   });
 
-  it('asks in one ask for those who come one after the other while a cold channel is asked for', async () => {
-    const { watch, stop } = await bench.start();
-    bench.source.hold();
-    const watched = [watch('t?n=1')];
-    await bench.time.advance(1);
-    for (const key of ['t?n=2', 't?n=3', 't?n=4']) {
-      watched.push(watch(key));
-      await bench.time.advance(2);
-    }
-    await bench.time.advance(20);
-    expect(bench.source.asked).toEqual([['t?n=1'], ['t?n=2', 't?n=3', 't?n=4']]);
-    bench.source.release();
-    expect((await bench.within(Promise.all(watched))).map(({ seq }) => seq)).toEqual([1, 1, 1, 1]);
-    await stop('retired');
-  });
-
   it('polls on a grid of the wall clock, once each interval, without drift', async () => {
     const { watch, stop } = await bench.start();
     await bench.within(watch('t?n=1'));

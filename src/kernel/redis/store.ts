@@ -11,14 +11,27 @@ import type {
   StorePort,
 } from '../ports/store.js';
 import { unavailable, type ScriptRunner } from './connection.js';
+import { removeHolds, writeHolds, type NewHold, type OldHold } from './holds.js';
 import type { KernelKeys } from './keys.js';
+import { fromHash, record, specArgs } from './records.js';
+import { Together } from './together.js';
 
-/** The cluster's shared memory in Redis: each method is one script, or one command. */
+/** Holds that one script writes at most: Redis serves nobody else meanwhile. */
+const HOLDS_PER_CALL = 500;
+
+/** The cluster's shared memory in Redis: each method is one script, or one command; holds of one moment share theirs. */
 export class RedisStore implements StorePort {
+  /** `null`: the node is not in the cluster. */
+  readonly #holding: Together<NewHold, ProcessRecord | null>;
+  readonly #unholding: Together<OldHold, boolean>;
+
   constructor(
     private readonly scripts: ScriptRunner,
     private readonly keys: KernelKeys,
-  ) {}
+  ) {
+    this.#holding = new Together((holds) => writeHolds(scripts, keys, holds), HOLDS_PER_CALL);
+    this.#unholding = new Together((holds) => removeHolds(scripts, keys, holds), HOLDS_PER_CALL);
+  }
 
   async announce(node: NodeRecord, deadAfterMs: number): Promise<{ taken: NodeId | null; era: string }> {
     const { keys } = this;
@@ -90,27 +103,13 @@ export class RedisStore implements StorePort {
   }
 
   async hold(spec: ProcessSpec, hold: Hold): Promise<ProcessRecord> {
-    const { keys } = this;
-    const flat = await this.scripts.run(
-      'hold',
-      [
-        keys.processes,
-        keys.process(spec.name),
-        keys.holds(spec.name),
-        keys.heldBy(hold.node),
-        keys.holders,
-        keys.nodes,
-      ],
-      [...specArgs(spec), hold.node, hold.ref, hold.detail],
-    );
-    if (!flat) throw new PollcastError('CONFLICT', `node ${hold.node} is not in the cluster`);
-    return record(flat);
+    const written = await this.#holding.ask({ spec, hold });
+    if (!written) throw new PollcastError('CONFLICT', `node ${hold.node} is not in the cluster`);
+    return written;
   }
 
-  async unhold(name: string, node: NodeId, ref: string): Promise<boolean> {
-    const { keys } = this;
-    const touched = [keys.holds(name), keys.heldBy(node), keys.holders, keys.process(name)];
-    return (await this.scripts.run('unhold', touched, [name, node, ref])) === 1;
+  unhold(name: string, node: NodeId, ref: string): Promise<boolean> {
+    return this.#unholding.ask({ name, node, ref });
   }
 
   async holds(name: string): Promise<Hold[]> {
@@ -189,30 +188,4 @@ export class RedisStore implements StorePort {
       throw unavailable(error);
     }
   }
-}
-
-function specArgs(spec: ProcessSpec): [string, string, string] {
-  return [spec.name, spec.kind, JSON.stringify(spec.args ?? null)];
-}
-
-function record(flat: unknown): ProcessRecord {
-  const list = flat as string[];
-  const hash: Record<string, string> = {};
-  for (let i = 0; i < list.length; i += 2) hash[list[i] as string] = list[i + 1] as string;
-  return fromHash(hash);
-}
-
-function fromHash(hash: Record<string, string>): ProcessRecord {
-  return {
-    name: hash['name'] ?? '',
-    kind: hash['kind'] ?? '',
-    args: JSON.parse(hash['args'] ?? 'null') as unknown,
-    node: hash['node'] || null,
-    fence: Number(hash['fence']),
-    state: hash['state'] as ProcessState,
-    since: Number(hash['since']),
-    restarts: Number(hash['restarts']),
-    error: hash['error'] || null,
-    unheldSince: hash['unheld'] ? Number(hash['unheld']) : null,
-  };
 }

@@ -299,9 +299,10 @@ export function storeSuite(name: string, open: () => Promise<StoreBench>): void 
           const key = `race:${i}`;
           await store.register(spec(key));
           await store.claim(key, b, 10 + i);
-          const [retired, held] = await Promise.all([
-            store.retire(key, 10 + i),
+          const [held, retired] = await Promise.all([
             store.hold(spec(key), { node: a, ref: 'r', detail: '' }),
+            // A store may gather holds for a turn of the event loop: each of the two is to come first at times.
+            i % 2 === 0 ? store.retire(key, 10 + i) : turns(2).then(() => store.retire(key, 10 + i)),
           ]);
           const now = await store.process(key);
           expect(now).not.toBeNull();
@@ -310,6 +311,28 @@ export function storeSuite(name: string, open: () => Promise<StoreBench>): void 
           expect(held.node).toBe(retired ? null : b);
           expect(now?.fence).toBe(retired ? 0 : 10 + i);
         }
+      });
+
+      it('writes many holds of one moment, on several processes and of several nodes, each with its own answer', async () => {
+        const stranger = newNodeId('stranger');
+        const wanted = Array.from({ length: 1_200 }, (_, i) => ({
+          name: `p${i % 3}`,
+          hold: { node: [a, b][i % 2] as NodeId, ref: `r${i}`, detail: `{"n":${i}}` },
+        }));
+        const refused = store.hold(spec('p0'), { node: stranger, ref: 'r', detail: '' });
+        const written = wanted.map(({ name, hold }) => store.hold(spec(name), hold));
+        await expect(refused).rejects.toMatchObject({ code: 'CONFLICT' });
+        expect((await Promise.all(written)).map((record) => record.name)).toEqual(wanted.map(({ name }) => name));
+        for (const name of ['p0', 'p1', 'p2']) {
+          const mine = wanted.filter((one) => one.name === name).map(({ hold }) => hold);
+          expect(byRef(await store.holds(name))).toEqual(byRef(mine));
+        }
+        const taken = wanted.map(({ name, hold }) => store.unhold(name, hold.node, hold.ref));
+        const again = [store.unhold('p0', a, 'r0'), store.unhold('p1', a, 'never'), store.unhold('none', b, 'r1')];
+        expect(await Promise.all(taken)).toEqual(wanted.map(() => true));
+        expect(await Promise.all(again)).toEqual([false, false, false]);
+        expect(await store.holders()).toEqual([]);
+        expect((await store.process('p2'))?.unheldSince).toBeGreaterThan(0);
       });
 
       it('buries a node with all its holds, once, and says whose changed', async () => {
@@ -352,4 +375,12 @@ export function storeSuite(name: string, open: () => Promise<StoreBench>): void 
 
 function sorted<T extends { node: string }>(holds: readonly T[]): T[] {
   return [...holds].sort((p, q) => (p.node < q.node ? -1 : 1));
+}
+
+function byRef<T extends { ref: string }>(holds: readonly T[]): T[] {
+  return [...holds].sort((p, q) => (p.ref < q.ref ? -1 : 1));
+}
+
+async function turns(count: number): Promise<void> {
+  for (let i = 0; i < count; i++) await new Promise((resolve) => setImmediate(resolve));
 }
