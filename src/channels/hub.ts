@@ -9,6 +9,7 @@ import type { RoundTracer } from '../polling/round-tracer.js';
 import type { Channel } from '../topics/topic.js';
 import { LocalChannel } from './local-channel.js';
 import { PollerLink, type PollerLinkParts } from './poller-link.js';
+import { RoundWrites } from './round-writes.js';
 import type { SharedFrame } from './shared-frame.js';
 import type { Viewer } from './viewer.js';
 
@@ -220,34 +221,15 @@ export class Hub {
   }
 
   #deliver(frames: readonly (readonly [LocalChannel, Frame])[]): void {
-    const corked = frames.length > 1 ? this.#cork(frames) : [];
+    const writes = frames.length > 1 ? new RoundWrites() : undefined;
     try {
       for (const [channel, frame] of frames) {
         const viewers = channel.subscriptions.size;
-        if (channel.accept(frame)) this.parts.metrics?.delivered(viewers, viewers * frame.rows.length);
+        if (channel.accept(frame, writes)) this.parts.metrics?.delivered(viewers, viewers * frame.rows.length);
       }
     } finally {
-      for (const viewer of corked) viewer.uncork?.();
+      writes?.send();
     }
-  }
-
-  #cork(frames: readonly (readonly [LocalChannel, Frame])[]): Viewer[] {
-    const corked: Viewer[] = [];
-    const once = new Set<string>();
-    const twice = new Set<string>();
-    for (const [channel] of frames) {
-      for (const id of channel.subscriptions.keys()) {
-        if ((this.#watching.get(id)?.size ?? 0) > 1) (once.has(id) ? twice : once).add(id);
-      }
-    }
-    for (const [channel] of frames) {
-      for (const { viewer } of channel.subscriptions.values()) {
-        if (!twice.delete(viewer.id)) continue;
-        viewer.cork?.();
-        corked.push(viewer);
-      }
-    }
-    return corked;
   }
 
   async #follow(local: LocalChannel, viewer: Viewer): Promise<void> {

@@ -4,6 +4,7 @@ import type { ProcessSpec } from '../kernel/ports/store.js';
 import { isNewer, type Frame, type FramePosition, type StatusChange } from '../polling/frames/frames.js';
 import type { Channel } from '../topics/topic.js';
 import type { Watched } from '../polling/poller-parts.js';
+import type { RoundWrites } from './round-writes.js';
 import { SharedFrame } from './shared-frame.js';
 import { Thinner } from './thinned.js';
 import type { Viewer } from './viewer.js';
@@ -113,15 +114,18 @@ export class LocalChannel {
     this.hearStatus({ channel: this.key, state, reason, since }, fence);
   }
 
-  /** A frame from the poller. `false`: it is not newer than the newest, and dropped. */
-  accept(frame: Frame): boolean {
+  /**
+   * A frame from the poller. `false`: it is not newer than the newest, and dropped. With `writes` it leaves together with the
+   * others of its round.
+   */
+  accept(frame: Frame, writes?: RoundWrites): boolean {
     if (this.newest && !isNewer(frame, this.newest)) return false;
     const shared = new SharedFrame(frame);
     if (this.#deltas > 0 && this.newest) shared.compareTo(this.newest, this.channel.topic.key);
     this.newest = shared;
     for (const { viewer, thinner } of this.subscriptions.values()) {
       if (thinner) thinner.frame(shared);
-      else viewer.frame(shared);
+      else viewer.frame(shared, writes);
     }
     return true;
   }

@@ -1,5 +1,6 @@
 import type { Socket } from 'socket.io';
 import type { FramePosition, StatusChange } from '../polling/frames/frames.js';
+import type { RoundWrites } from './round-writes.js';
 import type { SharedFrame } from './shared-frame.js';
 import { SocketWriter, type WriterSettings } from './socket-writer.js';
 import type { PresenceChange, Viewer } from './viewer.js';
@@ -24,8 +25,8 @@ export class SocketViewer implements Viewer {
     return !this.socket.connected;
   }
 
-  frame(frame: SharedFrame): void {
-    if (this.socket.connected) this.#writer.deliver(frame);
+  frame(frame: SharedFrame, writes?: RoundWrites): void {
+    this.#writer.deliver(frame, writes);
   }
 
   status(status: StatusChange): void {
@@ -43,13 +44,5 @@ export class SocketViewer implements Viewer {
 
   forget(channel: string): void {
     this.#writer.forget(channel);
-  }
-
-  cork(): void {
-    this.#writer.cork();
-  }
-
-  uncork(): void {
-    this.#writer.uncork();
   }
 }

@@ -2,7 +2,8 @@ import type { Socket as NetSocket } from 'node:net';
 import type { Socket } from 'socket.io';
 import type { Timer, Clock } from '../kernel/clock.js';
 import type { FramePosition } from '../polling/frames/frames.js';
-import type { SharedFrame } from './shared-frame.js';
+import type { Keeper, RoundWrites } from './round-writes.js';
+import type { FrameForm, SharedFrame } from './shared-frame.js';
 
 /** The parts of engine.io and ws that have no types. */
 interface WireSocket {
@@ -36,16 +37,20 @@ const BACKLOG_BYTES = 64 * 1024;
  * A connection with a backlog gets a slot for each channel, which holds the newest frame only: nothing grows, and when
  * it drains it sees the last state of every channel. One that takes nothing for `stallMs` is cut.
  */
-export class SocketWriter {
+export class SocketWriter implements Keeper {
   readonly #conn: EngineConnection;
   /** Kept: with one transport it never changes, and thousands of viewers are three look-ups cheaper. */
   #socket: NetSocket | undefined;
-  readonly #slots = new Map<string, SharedFrame>();
+  /** Made when there is something to wait: most never need them, and every frame of every viewer is spared looking there. */
+  #slots: Map<string, SharedFrame> | null = null;
   /** Channels that are to travel as deltas, with the frame that the viewer was sent last. */
-  readonly #deltas = new Map<string, FramePosition>();
+  #deltas: Map<string, FramePosition> | null = null;
+  /** Frames of the round that is being delivered, and their bytes. */
+  #kept: Buffer[] | null = null;
+  #keptBytes = 0;
   #stall: Timer | null = null;
-  #corked = false;
   #listening = false;
+  #closed = false;
   /** Bytes of frames that engine.io holds back until its transport is free. */
   #heldBack = 0;
 
@@ -59,57 +64,64 @@ export class SocketWriter {
 
   /** Frames that wait: at most one for each channel. */
   get waiting(): number {
-    return this.#slots.size;
+    return this.#slots?.size ?? 0;
   }
 
-  deliver(frame: SharedFrame): void {
-    if (this.#slots.size > 0 || this.#backlog() > BACKLOG_BYTES) this.#wait(frame);
-    else this.#write(frame);
+  /** With `writes`, it leaves with the others of its round. */
+  deliver(frame: SharedFrame, writes?: RoundWrites): void {
+    if (this.#closed) return;
+    if (this.#slots !== null || this.#backlog() > BACKLOG_BYTES) this.#wait(frame);
+    else this.#write(frame, writes);
   }
 
   /** From here on this channel's frames travel as deltas; `position`: the frame that the viewer has. */
   sendDeltas(channel: string, position: FramePosition): void {
-    this.#deltas.set(channel, position);
+    (this.#deltas ??= new Map()).set(channel, position);
   }
 
   /** Nothing more of this channel is wanted, or its state was just sent by other means: a waiting frame would be old. */
   forget(channel: string): void {
-    this.#slots.delete(channel);
-    this.#deltas.delete(channel);
+    this.#unslot(channel);
+    this.#deltas?.delete(channel);
   }
 
-  /** Until `uncork`, what is written leaves in one system call. */
-  cork(): void {
+  /** The round is through: what was kept of it leaves. */
+  send(join: (frames: readonly Buffer[]) => Buffer | null): void {
+    const kept = this.#kept;
+    this.#kept = null;
+    this.#keptBytes = 0;
     const net = this.#net();
-    if (this.#corked || !net) return;
-    this.#corked = true;
-    net.cork();
-  }
-
-  uncork(): void {
-    if (!this.#corked) return;
-    this.#corked = false;
-    this.#net()?.uncork();
+    if (!kept || !net || this.#closed) return;
+    const whole = join(kept);
+    if (whole) net.write(whole);
+    else {
+      net.cork();
+      for (const frame of kept) net.write(frame);
+      net.uncork();
+    }
+    // What was too much for one round waits for `drain`, which does not come when the socket has taken everything at once.
+    if (this.#slots !== null && !net.writableNeedDrain) this.#drain();
   }
 
   close(): void {
+    this.#closed = true;
     this.#stall?.cancel();
     this.#stall = null;
-    this.#slots.clear();
-    this.#deltas.clear();
+    this.#slots = null;
+    this.#deltas = null;
+    this.#kept = null;
   }
 
-  #write(frame: SharedFrame): void {
-    const had = this.#deltas.get(frame.channel);
+  #write(frame: SharedFrame, writes?: RoundWrites): void {
     // Decided only now: a viewer that skipped the frame which the delta builds on is given the rows, and is whole again.
-    const form = frame.formFor(had);
-    if (had) this.#deltas.set(frame.channel, { epoch: frame.epoch, seq: frame.seq });
+    const form = this.#deltas === null ? 'rows' : this.#formOf(frame, this.#deltas);
     const net = this.#net();
     const bytes = frame.wire(form);
     // What engine.io still holds back (an acknowledgement, say) must not be overtaken. What it does not is in the socket:
     // without compression ws writes at once, and there is no message of its own that this frame could fall into.
     if (this.#conn.writeBuffer.length === 0 && net) {
-      net.write(bytes);
+      if (!writes) net.write(bytes);
+      else this.#keep(bytes, writes);
       return;
     }
     this.#listen();
@@ -117,10 +129,27 @@ export class SocketWriter {
     this.#conn.write(frame.packet(form), { wsPreEncodedFrame: [bytes], compress: false });
   }
 
+  /** Nothing else can be written to the socket meanwhile: a round is delivered in one step. */
+  #keep(bytes: Buffer, writes: RoundWrites): void {
+    this.#keptBytes += bytes.length;
+    if (this.#kept) this.#kept.push(bytes);
+    else {
+      this.#kept = [bytes];
+      writes.add(this);
+    }
+  }
+
+  #formOf(frame: SharedFrame, deltas: Map<string, FramePosition>): FrameForm {
+    const had = deltas.get(frame.channel);
+    if (had) deltas.set(frame.channel, { epoch: frame.epoch, seq: frame.seq });
+    return frame.formFor(had);
+  }
+
   #wait(frame: SharedFrame): void {
     // Deleted first: the map then gives the channels in the order in which they last changed.
-    if (this.#slots.delete(frame.channel)) this.settings.onSkip?.();
-    this.#slots.set(frame.channel, frame);
+    const slots = (this.#slots ??= new Map());
+    if (slots.delete(frame.channel)) this.settings.onSkip?.();
+    slots.set(frame.channel, frame);
     this.#listen();
     this.#stall ??= this.#willCut();
   }
@@ -133,21 +162,25 @@ export class SocketWriter {
     // Told as soon as engine.io has handed over what it held back.
     this.#conn.on('drain', () => {
       this.#heldBack = 0;
-      if (this.#slots.size > 0 && this.#backlog() <= BACKLOG_BYTES) this.#drain();
+      if (this.#slots !== null && this.#backlog() <= BACKLOG_BYTES) this.#drain();
     });
   }
 
   #drain(): void {
     this.#stall?.cancel();
     this.#stall = null;
-    for (const frame of this.#slots.values()) {
+    for (const frame of this.#slots?.values() ?? []) {
       if (this.#backlog() > BACKLOG_BYTES) {
         this.#stall = this.#willCut();
         return;
       }
-      this.#slots.delete(frame.channel);
+      this.#unslot(frame.channel);
       this.#write(frame);
     }
+  }
+
+  #unslot(channel: string): void {
+    if (this.#slots?.delete(channel) && this.#slots.size === 0) this.#slots = null;
   }
 
   #willCut(): Timer {
@@ -162,7 +195,7 @@ export class SocketWriter {
   }
 
   #backlog(): number {
-    return this.#heldBack + (this.#net()?.writableLength ?? 0);
+    return this.#heldBack + this.#keptBytes + (this.#net()?.writableLength ?? 0);
   }
 
   #net(): NetSocket | undefined {

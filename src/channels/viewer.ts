@@ -1,4 +1,5 @@
 import type { StatusChange } from '../polling/frames/frames.js';
+import type { RoundWrites } from './round-writes.js';
 import type { SharedFrame } from './shared-frame.js';
 
 export interface PresenceChange {
@@ -15,10 +16,8 @@ export interface Viewer {
   readonly user: string;
   /** It left, while something was under way for it. */
   readonly gone: boolean;
-  frame(frame: SharedFrame): void;
+  /** `writes`: others of the same round may follow, and are to leave together. */
+  frame(frame: SharedFrame, writes?: RoundWrites): void;
   status(status: StatusChange): void;
   presence?(change: PresenceChange): void;
-  /** Frames of one round come between these two. */
-  cork?(): void;
-  uncork?(): void;
 }

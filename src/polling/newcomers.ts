@@ -1,19 +1,23 @@
 import type { Clock, Timer } from '../kernel/clock.js';
 
-/**
- * While newcomers are being asked for, those who come meanwhile wait for each other until that is done, but no longer than
- * this: thousands may join at once.
- */
+/** How long newcomers wait for each other at most, while others are being asked for or many come. */
 const PATIENCE_MS = 30;
+/** So many at once are a rush: thousands may join together, and each statement for a few of them costs as much as one for all. */
+const MANY = 4;
 
-/** When those are asked for who wait for their first answer: at once, together with all who come in the same moment. */
+/**
+ * When those are asked for who wait for their first answer: one at once, together with all who come in the same moment. Who
+ * comes while others are being asked for waits until that is done, and in a rush all wait a little for each other.
+ */
 export class Newcomers {
   #timer: Timer | null = null;
+  #rush = false;
   #closed = false;
 
   constructor(
     private readonly clock: Clock,
-    private readonly ask: () => void,
+    /** Returns how many it has asked for. */
+    private readonly ask: () => number,
     /** Whether some are being asked for. */
     private readonly asking: () => boolean,
   ) {}
@@ -21,15 +25,15 @@ export class Newcomers {
   /** Somebody has come. */
   came(): void {
     if (this.#timer || this.#closed) return;
-    this.#timer = this.clock.after(this.asking() ? PATIENCE_MS : 0, () => {
+    this.#timer = this.clock.after(this.#rush || this.asking() ? PATIENCE_MS : 0, () => {
       this.#timer = null;
-      this.ask();
+      this.#rush = this.ask() >= MANY;
     });
   }
 
   /** Some who were asked for are through. */
   through(): void {
-    if (!this.#timer || this.asking()) return;
+    if (!this.#timer || this.#rush || this.asking()) return;
     this.#timer.cancel();
     this.#timer = null;
     this.came();

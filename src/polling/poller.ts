@@ -139,10 +139,9 @@ export class Poller implements Running<PollerMessage, Watched> {
     this.#lastDue = now;
     this.#schedule();
     this.#newcomers.came();
+    const again = (): unknown => this.#stopped || beat();
     const beat = (): void => {
-      this.#beatTimer = context.clock.after(settings.beatMs, () => {
-        void this.#beat().finally(() => this.#stopped || beat());
-      });
+      this.#beatTimer = context.clock.after(settings.beatMs, () => void this.#beat().finally(again));
     };
     beat();
   }
@@ -218,13 +217,14 @@ export class Poller implements Running<PollerMessage, Watched> {
     this.#schedule();
   }
 
-  /** Asks for those that wait for their first answer. */
-  #askCold(): void {
+  /** Asks for those that wait for their first answer. Returns how many. */
+  #askCold(): number {
     // Without the right to ask there is nothing to be done: the next beat comes back to it, or we are stopped.
-    if (!this.#mayAsk()) return;
-    const cold = this.#channels.cold(this.#mono(), this.parts.settings.lingerMs);
-    const asked = cold.filter((channel) => this.#mayTry(channel));
+    if (!this.#mayAsk()) return 0;
+    const { lingerMs } = this.parts.settings;
+    const asked = this.#channels.cold(this.#mono(), lingerMs).filter((channel) => this.#mayTry(channel));
     if (asked.length > 0) this.#round(asked, null, 1);
+    return asked.length;
   }
 
   /** A channel that rests after a failure answers those who wait with that failure. */

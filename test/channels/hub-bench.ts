@@ -1,4 +1,5 @@
 import { Hub, type Joined, type WatchOptions } from '../../src/channels/hub.js';
+import type { RoundWrites } from '../../src/channels/round-writes.js';
 import type { SharedFrame } from '../../src/channels/shared-frame.js';
 import type { PresenceChange, Viewer } from '../../src/channels/viewer.js';
 import { PollcastError } from '../../src/errors.js';
@@ -25,14 +26,13 @@ export class TestViewer implements Viewer {
   readonly frames: SharedFrame[] = [];
   readonly statuses: StatusChange[] = [];
   readonly news: PresenceChange[] = [];
-  corks = 0;
 
   constructor(
     readonly id: string,
     readonly user = id,
   ) {}
 
-  frame(frame: SharedFrame): void {
+  frame(frame: SharedFrame, _writes?: RoundWrites): void {
     this.frames.push(frame);
   }
 
@@ -42,14 +42,6 @@ export class TestViewer implements Viewer {
 
   presence(change: PresenceChange): void {
     this.news.push(change);
-  }
-
-  cork(): void {
-    this.corks += 1;
-  }
-
-  uncork(): void {
-    this.corks -= 1;
   }
 }
 

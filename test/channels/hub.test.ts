@@ -239,20 +239,23 @@ describe('delivery', () => {
     expect(plain.frames.at(-1)?.packet('delta')).toContain('"base":2,"upsert":[{"id":0,"v":2}],"remove":[]}');
   });
 
-  it('corks only viewers of several channels of a round', async () => {
+  it('gives the frames of one round to leave together, and sends them when all are given', async () => {
     const [both, one] = [new TestViewer('1'), new TestViewer('2')];
-    let most = 0;
-    both.frame = (frame) => {
-      both.frames.push(frame);
-      most = Math.max(most, both.corks);
+    const told: string[] = [];
+    const keep = (viewer: TestViewer): void => {
+      viewer.frame = (frame, writes) => {
+        told.push(`${viewer.id}: ${frame.channel}`);
+        writes?.add({ send: () => told.push(`${viewer.id}: sent`) });
+      };
     };
     await bench.join(a, both, 1);
     await bench.join(a, both, 2);
     await bench.join(a, one, 1);
-    one.frame = () => expect(one.corks).toBe(0);
+    for (const viewer of [both, one]) keep(viewer);
     bench.source.otherwise = rows('[9]');
     await bench.time.advance(1_100);
-    expect([both.frames.length, most, both.corks]).toEqual([2, 1, 0]);
+    expect(told.slice(0, 3).sort()).toEqual(['1: t?n=1', '1: t?n=2', '2: t?n=1']);
+    expect(told.slice(3).sort()).toEqual(['1: sent', '1: sent', '2: sent']);
   });
 });
 

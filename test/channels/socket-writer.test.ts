@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events';
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import type { Socket } from 'socket.io';
+import { RoundWrites } from '../../src/channels/round-writes.js';
 import { SharedFrame } from '../../src/channels/shared-frame.js';
 import { SocketWriter } from '../../src/channels/socket-writer.js';
 import { VirtualTime } from '../support/virtual-clock.js';
@@ -10,10 +11,18 @@ class SlowConnection extends EventEmitter {
   readonly sent: string[] = [];
   readonly net = Object.assign(new EventEmitter(), {
     writableLength: 0,
-    cork: () => undefined,
-    uncork: () => undefined,
+    cork: () => void (this.corked = []),
+    uncork: () => {
+      this.writes.push(this.corked?.length ?? 0);
+      this.corked = null;
+    },
     write: (wire: Buffer) => this.#send(wire),
   });
+  /** Frames of each system call. */
+  readonly writes: number[] = [];
+  corked: Buffer[] | null = null;
+  /** Whether what is written stays in it until the other end reads. */
+  keeps = true;
   writeBuffer: unknown[] = [];
   terminated = 0;
   readonly transport = { socket: { _socket: this.net, terminate: () => void (this.terminated += 1) } };
@@ -23,8 +32,11 @@ class SlowConnection extends EventEmitter {
   }
 
   #send(wire: Buffer): void {
-    this.net.writableLength += wire.length;
-    this.sent.push(wire.toString('utf8', wire.indexOf('42[')));
+    if (this.keeps) this.net.writableLength += wire.length;
+    const frames = cut(wire);
+    if (this.corked) this.corked.push(wire);
+    else this.writes.push(frames.length);
+    this.sent.push(...frames);
   }
 
   /** The other end reads everything. */
@@ -38,6 +50,19 @@ class SlowConnection extends EventEmitter {
     this.sent.push(...this.writeBuffer.splice(0).map((packet) => `4${String(packet)}`));
     this.emit('drain');
   }
+}
+
+/** The packets in a piece of the wire: unmasked text frames of up to 64 KB. */
+function cut(wire: Buffer): string[] {
+  const packets: string[] = [];
+  for (let at = 0; at < wire.length;) {
+    const short = wire.readUInt8(at + 1) < 126;
+    const start = at + (short ? 2 : 4);
+    const end = start + (short ? wire.readUInt8(at + 1) : wire.readUInt16BE(at + 2));
+    packets.push(wire.toString('utf8', start, end));
+    at = end;
+  }
+  return packets;
 }
 
 const time = new VirtualTime();
@@ -112,6 +137,72 @@ describe('a socket with a backlog', () => {
     conn.read();
     expect(sent().at(-1)).toBe('b@5');
     expect(sent()).not.toContain('a@5');
+  });
+});
+
+describe('the frames of one round', () => {
+  const round = (...to: readonly [SocketWriter, readonly SharedFrame[]][]): void => {
+    const writes = new RoundWrites();
+    for (const [one, frames] of to) for (const shared of frames) one.deliver(shared, writes);
+    writes.send();
+  };
+  const another = (): [SlowConnection, SocketWriter] => {
+    const other = new SlowConnection();
+    const socket = Object.assign(new EventEmitter(), { conn: other }) as unknown as Socket;
+    return [other, new SocketWriter(socket, { clock: time.clock(), stallMs: 8_000, onCut: () => undefined })];
+  };
+
+  it('leave in one write, whatever others get of it', () => {
+    const [a, b, c] = ['a', 'b', 'c'].map((channel) => frame(channel, 1, 'short')) as [
+      SharedFrame,
+      SharedFrame,
+      SharedFrame,
+    ];
+    const others = [another(), another(), another()];
+    const given = [[a, b, c], [a, c], [b]];
+    round([writer, [a, b, c]], ...others.map(([, one], i): [SocketWriter, SharedFrame[]] => [one, given[i] ?? []]));
+    expect(sent()).toEqual(['a@1', 'b@1', 'c@1']);
+    expect(conn.writes).toEqual([3]);
+    expect(others.map(([{ writes }]) => writes)).toEqual([[3], [2], [1]]);
+    expect(others[1]?.[0].sent).toEqual([conn.sent[0], conn.sent[2]]);
+  });
+
+  it('leave in one system call also when they are too large to be put together', () => {
+    round([writer, ['a', 'b'].map((channel) => frame(channel, 1))]);
+    expect(sent()).toEqual(['a@1', 'b@1']);
+    expect(conn.writes).toEqual([2]);
+  });
+
+  it('go on at once when the socket has taken those that were not too many', () => {
+    conn.keeps = false;
+    round([writer, ['a', 'b', 'c', 'd'].map((channel) => frame(channel, 1))]);
+    expect([sent(), writer.waiting]).toEqual([['a@1', 'b@1', 'c@1', 'd@1'], 0]);
+    expect(time.pending).toBe(0);
+  });
+
+  it('count as a backlog, so that those too many wait', () => {
+    round([writer, ['a', 'b', 'c', 'd'].map((channel) => frame(channel, 1))]);
+    expect([sent(), writer.waiting]).toEqual([['a@1', 'b@1'], 2]);
+    conn.read();
+    conn.read();
+    expect([sent().slice(2), writer.waiting]).toEqual([['c@1', 'd@1'], 0]);
+  });
+
+  it('come behind what engine.io still holds back', () => {
+    conn.write('an acknowledgement');
+    round([writer, ['a', 'b'].map((channel) => frame(channel, 1, 'short'))]);
+    expect(conn.sent).toEqual([]);
+    conn.flush();
+    expect(conn.sent.map((packet) => packet.slice(0, 9))).toEqual(['4an ackno', '42["frame', '42["frame']);
+  });
+
+  it('are let go of when the viewer leaves in the middle of it', () => {
+    const writes = new RoundWrites();
+    writer.deliver(frame('a', 1, 'short'), writes);
+    writer.close();
+    writer.deliver(frame('b', 1, 'short'), writes);
+    writes.send();
+    expect(conn.sent).toEqual([]);
   });
 });
 
