@@ -9,6 +9,8 @@ COPY scripts scripts
 COPY src src
 COPY client client
 COPY web web
+COPY site site
+COPY docs docs
 RUN node scripts/build.mjs && npm prune --omit=dev --omit=optional --ignore-scripts
 
 FROM node:22-bookworm-slim

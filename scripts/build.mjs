@@ -40,6 +40,8 @@ function wanted() {
     'src',
     'client',
     'web',
+    'site',
+    'docs',
     'tsconfig.json',
     'tsconfig.build.json',
     'package.json',
@@ -64,6 +66,11 @@ async function build(stamp) {
       await step('The pages in web', 'vite/bin/vite.js', [
         ...['build', 'web', '--config', resolve(project, 'web/vite.config.ts')],
         ...['--outDir', join(next, 'web'), '--emptyOutDir', '--logLevel', 'warn'],
+      ]);
+    }
+    if (existsSync(inProject('site', 'eleventy.config.mjs'))) {
+      await step('The documentation', '@11ty/eleventy/cmd.cjs', [
+        ...['--config', 'site/eleventy.config.mjs', '--output', relative(project, join(next, 'web', 'docs'))],
       ]);
     }
     writeFileSync(join(next, '.pollcast-build'), stamp);

@@ -10,6 +10,7 @@ export const PAGE_LINKS: readonly PageLink[] = [
   { path: '/console', label: 'Console' },
   { path: '/recordings', label: 'Recordings' },
   { path: '/reference', label: 'HTTP API' },
+  { path: '/docs', label: 'Docs' },
 ];
 
 /** The page that an address belongs to: the one with the longest path that begins it. */
