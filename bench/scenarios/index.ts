@@ -5,8 +5,20 @@ import { flat } from './flat.js';
 import { memory } from './memory.js';
 import { names } from './names.js';
 import { quiet } from './quiet.js';
+import { rows } from './rows.js';
 import { storm } from './storm.js';
 import { variants } from './variants.js';
 import { viewers } from './viewers.js';
 
-export const scenarios: readonly Scenario[] = [fanout, variants, quiet, viewers, flat, failover, storm, names, memory];
+export const scenarios: readonly Scenario[] = [
+  fanout,
+  variants,
+  quiet,
+  viewers,
+  flat,
+  failover,
+  storm,
+  names,
+  rows,
+  memory,
+];

@@ -101,7 +101,7 @@ export class Figures {
   late(latenessMs: number, responseMs: number): void {
     this.#lateness.add(latenessMs);
     this.#response.add(responseMs);
-    this.metrics.late(this.worker, latenessMs / 1000);
+    this.metrics.late(this.worker, latenessMs / 1000, responseMs / 1000);
   }
 
   take(node: string, running: number, at: number): NodeFigures {

@@ -18,7 +18,8 @@ export interface RowMetrics {
   step(worker: string, outcome: Outcome): void;
   /** One statement that wrote a group. */
   group(worker: string, rows: number, seconds: number): void;
-  late(worker: string, seconds: number): void;
+  /** From when it was due until it was written; `response`: from the begin of the wheel's slot in which it fell due. */
+  late(worker: string, lateness: number, response: number): void;
   /** Asked at each scrape. */
   running(worker: string, read: () => number): void;
 }

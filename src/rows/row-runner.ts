@@ -142,15 +142,16 @@ export class RowRunner implements WriteEvents {
       known,
       most,
     );
-    for (const row of found) this.#start(row, slices);
+    // One time for all: those that are found together are due together.
+    const now = this.parts.clock.monotonic();
+    for (const row of found) this.#start(row, slices, now);
   }
 
-  #start({ slice: number, key, version, json }: FoundRow, slices: readonly Slice[]): void {
+  #start({ slice: number, key, version, json }: FoundRow, slices: readonly Slice[], now: number): void {
     const slice = this.#slices.get(number);
     // It was asked for by one that has left meanwhile, or was started by another ask.
     if (!slice || !slices.includes(slice) || slice.rows.has(key)) return;
-    const { clock, definition, random } = this.parts;
-    const now = clock.monotonic();
+    const { definition, random } = this.parts;
     const row = new RowProcess(slice, key, version, json, now);
     slice.rows.set(key, row);
     this.#figures.started();

@@ -6,14 +6,14 @@ import { RowTable } from '../../src/rows/table.js';
 import { eventually } from '../support/eventually.js';
 import type { TestDatabase, TestPostgres } from '../support/postgres.js';
 
-/** Counters at 3, and every change of one written down by the database itself. */
-export const countersOf = (rows: number): string => `
+/** Counters at 3, or another value, and every change of one written down by the database itself. */
+export const countersOf = (rows: number, value = 3): string => `
   create table counters (id bigint primary key, value int not null, note text);
   create table changes (n bigserial, id bigint, before int, after int, at timestamptz default clock_timestamp());
   create function note_change() returns trigger language plpgsql as
     $$ begin insert into changes (id, before, after) values (old.id, old.value, new.value); return null; end $$;
   create trigger note after update of value on counters for each row execute function note_change();
-  insert into counters select i, 3 from generate_series(1, ${rows}) i;`;
+  insert into counters select i, ${value} from generate_series(1, ${rows}) i;`;
 
 export interface Counter {
   readonly id: number;
@@ -59,15 +59,16 @@ export function allAtZero(of: Counters): Promise<unknown> {
   });
 }
 
-/** Each of so many rows went 3 → 2 → 1 → 0, and nothing else was written. */
-export async function expectThreeSteps(of: Counters, rows: number): Promise<void> {
+/** Each of so many rows went down to 0 from where it was, one at a time, and nothing else was written. */
+export async function expectSteps(of: Counters, rows: number, from = 3): Promise<void> {
+  const taken = `array_agg(before || '>' || after order by n)`;
   const wrong = await ask(
     of,
-    `select id, array_agg(before || '>' || after order by n) as steps from changes group by id
-     having array_agg(before || '>' || after order by n) <> array['3>2', '2>1', '1>0']`,
+    `select id, ${taken} as steps from changes group by id
+     having ${taken} <> (select array_agg(v || '>' || v - 1 order by v desc) from generate_series(1, ${from}) v)`,
   );
   expect(wrong).toEqual([]);
   expect(await ask(of, 'select count(distinct id)::int as rows, count(*)::int as steps from changes')).toEqual([
-    { rows, steps: rows * 3 },
+    { rows, steps: rows * from },
   ]);
 }

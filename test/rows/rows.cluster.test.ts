@@ -1,9 +1,11 @@
-import { afterEach, describe, expect, it } from '@jest/globals';
+import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { complaints, processes } from '../cluster/hub.js';
 import { startCluster, type TestCluster } from '../support/cluster.js';
 import { eventually } from '../support/eventually.js';
-import { allAtZero, countersOf, expectThreeSteps } from './counters.js';
+import { allAtZero, countersOf, expectSteps } from './counters.js';
 import { rowsHub } from './fixtures/program.js';
+
+jest.setTimeout(180_000);
 
 let cluster: TestCluster | undefined;
 afterEach(async () => {
@@ -22,7 +24,7 @@ describe('row workers', () => {
       { what: 'slices on all nodes', deadlineMs: 60_000 },
     );
     await allAtZero(cluster);
-    await expectThreeSteps(cluster, 1_000);
+    await expectSteps(cluster, 1_000);
     await eventually(
       async () => (await processes(cluster!.nodes[0]!)).every(({ kind }) => kind !== 'rows:countdown#'),
       { what: 'slices without rows to end', deadlineMs: 60_000 },

@@ -1,10 +1,12 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import pg from 'pg';
 import { RowTable, type RowWrite } from '../../src/rows/table.js';
 import { silent } from '../../src/kernel/log.js';
 import { eventually } from '../support/eventually.js';
 import { startPostgres, type TestPostgres } from '../support/postgres.js';
 import { ask, createCounters, openTable, type Counters } from './counters.js';
+
+jest.setTimeout(180_000);
 
 let postgres: TestPostgres;
 beforeAll(async () => {
