@@ -14,7 +14,8 @@ Scenarios (default: all of them):
 ${scenarios.map(({ name, about }) => `  ${name.padEnd(10)} ${about}`).join('\n')}
 
 Options:
-  --quick         small sizes, few repeats: two minutes in all, figures that only show that it works
+  --quick         small sizes, few repeats: figures that only show that it works
+  --full          longer turns, all sizes, 100 deaths: an hour on two cores; without it less than twenty minutes
   --json FILE     writes what was measured
   --doc FILE      puts the tables into a Markdown file, between its marks (docs/performance.md)
   --from FILE     with --doc: measures nothing, takes an earlier --json
@@ -22,7 +23,6 @@ Options:
   --across        fanout: the poller is on another node
   --viewers N     fanout: only this size
   --sizes N,N     variants: only these of its sizes, counted from 0
-  --part P        failover: only this part of its 100, 30 and 30 rounds (default: 1 by name, 0.3 with all)
   --hub FOLDER    measures another build than dist
   --prof FOLDER   every node writes a CPU profile when it is stopped (its figures are then worth less)`;
 
@@ -34,17 +34,16 @@ interface Arguments {
 function parse(args: readonly string[]): Arguments {
   const flags = new Map<string, string>();
   const names: string[] = [];
-  const valued = new Set(['json', 'panels', 'viewers', 'hub', 'prof', 'sizes', 'part', 'doc', 'from']);
+  const valued = new Set(['json', 'panels', 'viewers', 'hub', 'prof', 'sizes', 'doc', 'from']);
   for (let at = 0; at < args.length; at++) {
     const arg = args[at] as string;
     if (!arg.startsWith('--')) names.push(arg);
     else if (valued.has(arg.slice(2))) flags.set(arg.slice(2), args[++at] ?? '');
-    else if (['quick', 'across', 'help'].includes(arg.slice(2))) flags.set(arg.slice(2), '');
+    else if (['quick', 'full', 'across', 'help'].includes(arg.slice(2))) flags.set(arg.slice(2), '');
     else throw new Error(`unknown option ${arg}\n\n${HELP}`);
   }
   const all = names.length === 0 || names.includes('all');
-  // All of them together are to take less than twenty minutes; alone, it runs all its rounds.
-  if (all && !flags.has('part')) flags.set('part', '0.3');
+  if (flags.has('quick') && flags.has('full')) throw new Error('--quick and --full: choose one of them');
   const chosen = scenarios.filter(({ name }) => all || names.includes(name));
   const unknown = names.filter((name) => name !== 'all' && !scenarios.some((scenario) => scenario.name === name));
   if (unknown.length > 0) throw new Error(`unknown scenario ${unknown.join(', ')}\n\n${HELP}`);
@@ -54,7 +53,9 @@ function parse(args: readonly string[]): Arguments {
 let current: Bench | null = null;
 
 async function runScenario(scenario: Scenario, flags: ReadonlyMap<string, string>): Promise<Result> {
-  const bench = new Bench({ quick: flags.has('quick'), flags }, (line) => console.log(`  ${line}`));
+  const bench = new Bench({ quick: flags.has('quick'), full: flags.has('full'), flags }, (line) =>
+    console.log(`  ${line}`),
+  );
   current = bench;
   try {
     return await scenario.run(bench);
@@ -74,6 +75,14 @@ function print({ tables, goals }: Result): void {
   for (const { goal, seen, met } of goals) console.log(`${met ? 'reached' : 'MISSED '}  ${goal}: ${seen}`);
 }
 
+/** A scenario without a place in the file is no reason to lose what was measured of the others. */
+function document(file: string, report: Report): boolean {
+  const homeless = fillIn(resolve(file), report);
+  for (const name of homeless)
+    console.error(`${file} has no place for ${name}: expected <!-- ${name} --> … <!-- /${name} -->`);
+  return homeless.length === 0;
+}
+
 async function main(): Promise<number> {
   const { chosen, flags } = parse(process.argv.slice(2));
   if (flags.has('help')) {
@@ -84,8 +93,7 @@ async function main(): Promise<number> {
   const from = flags.get('from');
   if (from !== undefined) {
     if (doc === undefined) throw new Error('--from needs --doc: where the tables are to go');
-    fillIn(resolve(doc), JSON.parse(readFileSync(resolve(from), 'utf8')) as Report);
-    return 0;
+    return document(doc, JSON.parse(readFileSync(resolve(from), 'utf8')) as Report) ? 0 : 1;
   }
   const hub = flags.get('hub');
   if (hub !== undefined) useHub(resolve(hub));
@@ -97,9 +105,11 @@ async function main(): Promise<number> {
     cpu: `${cpus().length} × ${cpus()[0]?.model.trim() ?? 'unknown'}`,
     memoryGb: Math.round(totalmem() / 2 ** 30),
     quick: flags.has('quick'),
+    full: flags.has('full'),
     scenarios: {} as Record<string, ScenarioReport>,
   };
   let failed = 0;
+  const start = Date.now();
   for (const scenario of chosen) {
     console.log(`\n== ${scenario.name}: ${scenario.about}`);
     const began = Date.now();
@@ -122,11 +132,15 @@ async function main(): Promise<number> {
       writeFileSync(resolve(file), `${JSON.stringify(report, null, 2)}\n`);
     }
     if (doc !== undefined)
-      fillIn(resolve(doc), {
+      document(doc, {
         ...report,
         scenarios: { [scenario.name]: report.scenarios[scenario.name] as ScenarioReport },
       });
   }
+  const goals = Object.values(report.scenarios).flatMap((scenario) => scenario.goals);
+  const reached = goals.filter(({ met }) => met).length;
+  const minutes = ((Date.now() - start) / 60_000).toFixed(1);
+  console.log(`\n${reached} of ${goals.length} goals reached; ${failed} scenarios not measured; ${minutes} minutes.`);
   return failed === 0 ? 0 : 1;
 }
 

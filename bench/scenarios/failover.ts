@@ -29,18 +29,17 @@ export const failover: Scenario = {
   name: 'failover',
   about: 'the polling node dies, hangs or leaves: new owner, next frame, frames lost',
   async run(bench) {
-    const part = Number(bench.options.flags.get('part') ?? 1);
     const stage = await Stage.open(bench);
     const rows: Record<string, Cell>[] = [];
     const goals: Goal[] = [];
-    for (const [way, full, quick] of [
-      ['SIGKILL', 100, 5],
-      ['SIGSTOP', 30, 2],
-      ['SIGTERM', 30, 3],
+    for (const [way, usual, quick, full] of [
+      ['SIGKILL', 30, 5, 100],
+      ['SIGSTOP', 6, 2, 30],
+      ['SIGTERM', 8, 3, 30],
     ] as const) {
       const deaths: Death[] = [];
       const before = stage.faults();
-      const rounds = Math.ceil(bench.size(full, quick) * part);
+      const rounds = bench.size<number>(usual, quick, full);
       for (let round = 0; round < rounds; round++) deaths.push(await stage.die(way));
       const faults = stage.faults();
       const owner = spread(deaths.map(({ ownerMs }) => ownerMs));
@@ -99,7 +98,7 @@ export const failover: Scenario = {
       }
     }
     const gone: number[] = [];
-    for (let round = 0; round < bench.size(10, 2); round++) gone.push(await stage.lastViewersNodeDies());
+    for (let round = 0; round < bench.size(5, 2, 10); round++) gone.push(await stage.lastViewersNodeDies());
     const end = spread(gone);
     rows.push({
       way: 'node of the last viewer killed',

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { LoadGenerator } from '../load/load.js';
 import { figure, LoadErrors, measure, type Bench, type Goal, type Result, type Scenario } from '../support/bench.js';
-import { cpuOf } from '../support/cpu.js';
+import { cpuOf, shareOf } from '../support/cpu.js';
 import { medianOf } from '../support/stats.js';
 import { TICK } from '../support/writer.js';
 
@@ -30,6 +30,8 @@ interface Contestant {
 
 interface Run {
   readonly perMillion: number;
+  /** The part of it in the operating system's kernel: the writes themselves. */
+  readonly inKernel: number;
   readonly perSecond: number;
   readonly p50: number;
   readonly p99: number;
@@ -73,7 +75,7 @@ async function race(bench: Bench, viewers: number, variant: Variant): Promise<Re
         ]),
   ];
   const runs = new Map<string, Run[]>(contestants.map(({ name }) => [name, []]));
-  const seconds = bench.size(3, 2);
+  const seconds = bench.size(2, 2, 4);
   for (let round = 0; round < 3; round++) {
     for (const contestant of contestants) runs.get(contestant.name)?.push(await oneRun(contestant, seconds, bench));
   }
@@ -83,6 +85,7 @@ async function race(bench: Bench, viewers: number, variant: Variant): Promise<Re
       server: name,
       runs: seen.length,
       'CPU s per million': figure(medianOf(seen, (run) => run.perMillion)),
+      'in the kernel': `${figure(100 * medianOf(seen, (run) => run.inKernel), 2)} %`,
       'deliveries/s': figure(medianOf(seen, (run) => run.perSecond)),
       'p50 ms': figure(medianOf(seen, (run) => run.p50)),
       'p99 ms': figure(medianOf(seen, (run) => run.p99)),
@@ -98,9 +101,15 @@ async function oneRun({ pid, load, run, pause }: Contestant, seconds: number, be
   run();
   await sleep(500);
   try {
-    const { load: seen, cpu } = await measure(load, seconds, { server: () => cpuOf(pid) });
+    const { load: seen, cpu } = await measure(load, seconds, {
+      server: () => cpuOf(pid),
+      user: () => shareOf(pid).user,
+      kernel: () => shareOf(pid).kernel,
+    });
+    const { server = NaN, user = NaN, kernel = NaN } = cpu;
     return {
-      perMillion: ((cpu.server ?? NaN) / seen.messages) * 1e6,
+      perMillion: (server / seen.messages) * 1e6,
+      inKernel: kernel / (user + kernel),
       perSecond: seen.messages / seen.seconds,
       p50: seen.latency.p50,
       p99: seen.latency.p99,

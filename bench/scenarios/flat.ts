@@ -52,7 +52,7 @@ export const flat: Scenario = {
       for (let run = 0; run < 3; run++) {
         const before = await calls();
         const began = performance.now();
-        const measured = await Promise.all(loads.map((load) => measure(load, bench.size(5, 2), {})));
+        const measured = await Promise.all(loads.map((load) => measure(load, bench.size(4, 2, 10), {})));
         seen.push(((await calls()) - before) / ((performance.now() - began) / 1000));
         deliveries = measured.reduce((sum, { load }) => sum + load.messages / load.seconds, 0);
       }

@@ -3,7 +3,7 @@ import { figure, type Bench, type Scenario } from '../support/bench.js';
 import { rssOf } from '../support/cpu.js';
 import { median } from '../support/stats.js';
 
-const IDLE_MS = 3_000;
+const IDLE_MS = 2_000;
 const MOST_KB = 20;
 
 export const memory: Scenario = {

@@ -46,7 +46,11 @@ export const quiet: Scenario = {
     const load = await bench.load();
     await load.open({ kind: 'socketio', port: server.port, count: channels, watch, sample: 1 });
     contenders.push({ name: 'one query per channel', server, load });
-    const turns = await contest(bench, postgres, contenders, { rounds: 3, seconds: 5, settleMs: 3_500 });
+    const turns = await contest(bench, postgres, contenders, {
+      rounds: 3,
+      seconds: bench.size(4, 3, 8),
+      settleMs: 3_000,
+    });
     const perRound = (runs: readonly Measured[], who: string) =>
       medianOf(runs, (run) => ((run.cpu[who] ?? 0) / run.load.seconds) * EVERY_MS);
     const rows = [...turns].map(([name, runs]) => ({

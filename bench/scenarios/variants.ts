@@ -15,7 +15,6 @@ import { TICK } from '../support/writer.js';
 /** Sockets that one process may hold beside everything else, where open files are limited to 20,000. */
 const MOST_SOCKETS = 10_000;
 const WRITE_MS = 10;
-const SECONDS = 5;
 /** Longer than any turn: a node that is held meanwhile keeps what it owns. */
 const LEASE_MS = '600000';
 
@@ -45,15 +44,18 @@ export const variants: Scenario = {
     const goals: Goal[] = [];
     for (const [i, size] of sizes.entries()) {
       if (only && !only.includes(i)) continue;
-      const turns = await oneSize(bench, size);
-      for (const [name, runs] of turns) rows.push(row(name, size, runs));
+      const { turns, openedIn } = await oneSize(bench, size);
+      for (const [name, runs] of turns) rows.push({ ...row(name, size, runs), 'let in within s': openedIn(name) });
       goals.push(...goalsOf(size, turns));
     }
     return { tables: [{ title: 'variants: every result changes in every interval', rows }], goals } satisfies Result;
   },
 };
 
-async function oneSize(bench: Bench, { channels, everyMs, peer }: Size): Promise<Map<string, Measured[]>> {
+async function oneSize(
+  bench: Bench,
+  { channels, everyMs, peer }: Size,
+): Promise<{ turns: Map<string, Measured[]>; openedIn: (name: string) => number }> {
   bench.say(`${channels} channels every ${everyMs} ms`);
   const postgres = await bench.postgres();
   const writer = await bench.writer(postgres.url);
@@ -66,12 +68,17 @@ async function oneSize(bench: Bench, { channels, everyMs, peer }: Size): Promise
     const settings = { databaseUrl: postgres.url, text: `${QUERY} $1`, everyMs, due: false };
     const server = await bench.peer('each', settings);
     const load = await bench.load();
-    await load.open({ kind: 'socketio', port: server.port, count: sockets, watch, sample: 1 });
-    contenders.push({ name: 'one query per channel', server, load });
+    const opened = await load.open({ kind: 'socketio', port: server.port, count: sockets, watch, sample: 1 });
+    contenders.push({ name: 'one query per channel', server, load, openedIn: opened.seconds });
   }
-  const turns = await contest(bench, postgres, contenders, { rounds: 3, seconds: SECONDS, settleMs: 3_000 });
+  const turns = await contest(bench, postgres, contenders, {
+    rounds: 3,
+    seconds: bench.size(4, 3, 8),
+    settleMs: 2_500,
+  });
   await bench.stop();
-  return turns;
+  const openedIn = (name: string): number => figure(contenders.find((one) => one.name === name)?.openedIn ?? NaN, 2);
+  return { turns, openedIn };
 }
 
 async function theHub(
@@ -93,7 +100,7 @@ async function theHub(
   const load = await bench.load();
   const { seconds } = await load.open({ kind: 'socketio', port: server.port, count: sockets, watch, sample: 1 });
   bench.say(`  pollcast: all let in within ${seconds.toFixed(1)} s`);
-  return { name: 'pollcast', server, load, redis };
+  return { name: 'pollcast', server, load, redis, openedIn: seconds };
 }
 
 export async function fill(postgres: PostgresService, rows: number): Promise<void> {

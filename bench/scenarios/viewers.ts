@@ -37,7 +37,7 @@ export const viewers: Scenario = {
         target,
         postgres,
         query,
-        bench.size([20, 40, 60, 80, 100, 120], [20, 80]),
+        bench.size([40, 80, 120], [20, 80], [20, 40, 60, 80, 100, 120]),
         EVERY_MS,
         table,
       );
@@ -47,7 +47,7 @@ export const viewers: Scenario = {
       'pollcast',
       postgres,
       query,
-      bench.size([5_000, 8_000, 12_000, 16_000, 19_000], [1_000]),
+      bench.size([8_000, 12_000, 19_000], [1_000], [5_000, 8_000, 12_000, 16_000, 19_000]),
       EVERY_MS,
       table,
     );
@@ -166,9 +166,9 @@ async function step(
       sample: target === 'pollcast' ? 7 : 1,
       everyMs,
     });
-    await sleep(2_000);
+    await sleep(1_500);
     for (let run = 0; run < REPEATS; run++) {
-      runs.push(await measure(load, bench.size(3, 2), { server: () => cpuOf(pid), database: () => postgres.cpu() }));
+      runs.push(await measure(load, bench.size(2, 2, 4), { server: () => cpuOf(pid), database: () => postgres.cpu() }));
     }
   } catch (error) {
     if (!(error instanceof LoadErrors)) throw error;

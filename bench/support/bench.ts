@@ -10,6 +10,8 @@ import { Writer } from './writer.js';
 export interface Options {
   /** Smaller sizes and fewer repeats: to see that it works, not how well. */
   readonly quick: boolean;
+  /** Everything as often as it can be wished; else all scenarios together stay below twenty minutes. */
+  readonly full: boolean;
   readonly flags: ReadonlyMap<string, string>;
 }
 
@@ -46,9 +48,10 @@ export class Bench {
     readonly say: (line: string) => void,
   ) {}
 
-  /** `full`, or `quick` with `--quick`. */
-  size<T>(full: T, quick: T): T {
-    return this.options.quick ? quick : full;
+  /** `usual`, `quick` with `--quick`, `full` with `--full`. */
+  size<T>(usual: T, quick: T, full: T = usual): T {
+    const { quick: isQuick, full: isFull } = this.options;
+    return isQuick ? quick : isFull ? full : usual;
   }
 
   defer(release: () => Promise<unknown>): void {

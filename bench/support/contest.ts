@@ -11,6 +11,8 @@ export interface Contender {
   readonly server: Child;
   readonly load: LoadGenerator;
   readonly redis?: Service;
+  /** Seconds until all its viewers were let in. */
+  readonly openedIn?: number;
 }
 
 export interface ContestOptions {

@@ -9,8 +9,8 @@ const TICKS = Number(execFileSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }))
  * where it keeps them, else ticks of 10 ms.
  */
 export function cpuOf(pid: number): number {
-  const { ticks } = stat(pid);
-  return nanoseconds(pid) ?? ticks / TICKS;
+  const { user, system } = stat(pid);
+  return nanoseconds(pid) ?? (user + system) / TICKS;
 }
 
 /** A Postgres: its postmaster and all that it has started; backends that ended count through their parent. */
@@ -29,13 +29,19 @@ export function cpuOfTree(root: number): number {
   return sum(root);
 }
 
+/** Seconds in the program itself and in the operating system's kernel on its behalf, in ticks of 10 ms: good for a share. */
+export function shareOf(pid: number): { user: number; kernel: number } {
+  const { user, system } = stat(pid);
+  return { user: user / TICKS, kernel: system / TICKS };
+}
+
 /** Resident memory in bytes. */
 export function rssOf(pid: number): number {
   const line = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'));
   return Number(line?.[1] ?? NaN) * 1024;
 }
 
-function stat(pid: number): { parent: number; ticks: number; reaped: number } {
+function stat(pid: number): { parent: number; user: number; system: number; reaped: number } {
   const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
   // The name in parentheses may hold anything; fields are counted from behind it.
   const fields = text
@@ -44,7 +50,7 @@ function stat(pid: number): { parent: number; ticks: number; reaped: number } {
     .map(Number);
   const [, parent = 0] = fields;
   const [user = 0, system = 0, childUser = 0, childSystem = 0] = fields.slice(11, 15);
-  return { parent, ticks: user + system, reaped: childUser + childSystem };
+  return { parent, user, system, reaped: childUser + childSystem };
 }
 
 function nanoseconds(pid: number): number | undefined {

@@ -7,6 +7,7 @@ export interface Report {
   readonly cpu: string;
   readonly memoryGb: number;
   readonly quick: boolean;
+  readonly full: boolean;
   readonly scenarios: Readonly<Record<string, ScenarioReport>>;
 }
 
@@ -19,18 +20,23 @@ export interface ScenarioReport extends Result {
 
 /**
  * Puts what was measured into a Markdown file, between `<!-- NAME -->` and `<!-- /NAME -->` of each scenario that the
- * report has. The text around stays as it is.
+ * report has. The text around stays as it is. Returns the names that the file has no place for.
  */
-export function fillIn(file: string, report: Report): void {
+export function fillIn(file: string, report: Report): string[] {
   let text = readFileSync(file, 'utf8');
+  const homeless: string[] = [];
   for (const [name, result] of Object.entries(report.scenarios)) {
     const [begin, end] = [`<!-- ${name} -->`, `<!-- /${name} -->`];
     const from = text.indexOf(begin);
     const to = text.indexOf(end);
-    if (from < 0 || to < from) throw new Error(`${file} has no place for ${name}: expected ${begin} … ${end}`);
+    if (from < 0 || to < from) {
+      homeless.push(name);
+      continue;
+    }
     text = `${text.slice(0, from + begin.length)}\n\n${markdown(report, result)}\n${text.slice(to)}`;
   }
   writeFileSync(file, text);
+  return homeless;
 }
 
 function markdown(report: Report, { tables, goals, seconds, loadBefore, error }: ScenarioReport): string {
@@ -54,6 +60,8 @@ function markdown(report: Report, { tables, goals, seconds, loadBefore, error }:
   if (error !== undefined) parts.push(`Not measured: ${error}\n`);
   const when = `${report.at.slice(0, 16).replace('T', ' ')} UTC, ${report.cpu}, ${report.memoryGb} GB, Node ${report.node}`;
   const busy = `load average ${loadBefore.toFixed(1)} at its start`;
-  parts.push(`_${when}; ${busy}; ${seconds} s${report.quick ? '; small sizes (--quick)' : ''}._\n`);
+  parts.push(
+    `_${when}; ${busy}; ${seconds} s${report.quick ? '; small sizes (--quick)' : report.full ? '; all rounds (--full)' : ''}._\n`,
+  );
   return parts.join('\n');
 }

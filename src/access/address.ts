@@ -13,12 +13,16 @@ const NETWORKS: Record<string, readonly string[]> = {
   uniquelocal: ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', 'fc00::/7'],
 };
 
+const MOST_SAID = 1_000;
+
 /**
  * Addresses that are believed when they say for whom they speak (`X-Forwarded-For`, `-Host`, `-Proto`). Anybody else can
  * write into these headers whatever he likes.
  */
 export class TrustedProxies {
   readonly #list = new BlockList();
+  /** What was said of an address: each connection asks several times, and the list makes objects of it each time. */
+  readonly #said = new Map<string, boolean>();
 
   /** @throws RangeError naming the entry that is neither an address, a network nor a known name */
   constructor(entries: readonly string[]) {
@@ -26,8 +30,14 @@ export class TrustedProxies {
   }
 
   trusts(address: string): boolean {
+    const said = this.#said.get(address);
+    if (said !== undefined) return said;
     const family = isIP(address);
-    return family !== 0 && this.#list.check(address, family === 4 ? 'ipv4' : 'ipv6');
+    const trusted = family !== 0 && this.#list.check(address, family === 4 ? 'ipv4' : 'ipv6');
+    // Anybody may send any number of addresses.
+    if (this.#said.size >= MOST_SAID) this.#said.clear();
+    this.#said.set(address, trusted);
+    return trusted;
   }
 
   /** The address a request came from: the last one that was not written by somebody we do not trust. */

@@ -80,7 +80,7 @@ export class Kernel implements ClusterCommands {
     this.#supervisor = new Supervisor(ports, this.#keeper, this.clock, this.events, log, random);
     this.#settings = {
       leaseMs,
-      sweepMs: options.sweepMs ?? 50,
+      sweepMs: options.sweepMs ?? 25,
       confirmMs: options.confirmMs ?? 10,
       pulseGraceMs: options.pulseGraceMs ?? Math.min(2_000, leaseMs / 2),
     };

@@ -8,6 +8,9 @@ import { Loop } from './loop.js';
 import type { ClusterPorts } from './ports/cluster.js';
 import type { NodeRecord, NodeSighting } from './ports/store.js';
 
+/** Each node counts the pulses of all: with many of them more rarely, so that what Redis counts grows with the nodes, not with their square. */
+const SWEEP_MS_PER_NODE = 2;
+
 export interface MonitorSettings {
   readonly leaseMs: number;
   /** How often the pulses are counted. */
@@ -102,7 +105,7 @@ export class Monitor {
     );
     loop(
       'sweep',
-      () => (this.#zeros.size > 0 ? confirmMs : sweepMs),
+      () => (this.#zeros.size > 0 ? confirmMs : Math.max(sweepMs, this.#nodes.length * SWEEP_MS_PER_NODE)),
       () => this.#sweep(),
     );
     this.#reconciling = loop(

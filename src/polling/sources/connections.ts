@@ -86,6 +86,8 @@ export class Connections {
       application_name: options.applicationName,
       // One more than is used for asking: a ping must get through while all are busy.
       max: options.maxConnections + 1,
+      // Whoever takes over a poller asks at once: to open a connection takes longer than most statements.
+      min: 1,
       connectionTimeoutMillis: options.connectTimeoutMs,
       idleTimeoutMillis: 30_000,
       maxLifetimeSeconds: MAX_LIFETIME_SECONDS,
