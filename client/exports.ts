@@ -12,6 +12,8 @@ export interface ExportRequest {
 export interface Export {
   readonly id: string;
   readonly topic: string;
+  /** The topic's title. */
+  readonly title: string;
   readonly params: Readonly<Record<string, unknown>>;
   readonly format: ExportFormat;
   readonly state: 'pending' | 'processing' | 'ready' | 'error' | 'cancelled';

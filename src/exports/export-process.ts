@@ -8,7 +8,10 @@ import { Stopped, Work } from './work.js';
 export type ExportMessage =
   | {
       readonly do: 'request';
-      readonly export: Pick<ExportRecord, 'id' | 'user' | 'topic' | 'version' | 'channel' | 'params' | 'format'>;
+      readonly export: Pick<
+        ExportRecord,
+        'id' | 'user' | 'topic' | 'title' | 'version' | 'channel' | 'params' | 'format'
+      >;
     }
   | { readonly do: 'cancel'; readonly id?: string }
   | { readonly do: 'dismiss'; readonly id: string };
@@ -49,7 +52,11 @@ export class ExportProcess implements Running<ExportMessage, ExportAnswer> {
   ) {
     this.#record = context.saved?.export ?? null;
     if (isUnderWay(this.#record)) this.#begin();
-    else this.#awaitExpiry();
+    else {
+      this.#awaitExpiry();
+      // Whoever had it may have died between the end of the export and the announcement.
+      if (this.#record) this.#announce();
+    }
   }
 
   async handle(message: ExportMessage): Promise<ExportAnswer> {

@@ -24,6 +24,7 @@ export class Exports {
       id: randomUUID(),
       user,
       topic: topic.name,
+      title: topic.title,
       version: topic.version,
       channel: channel.key,
       params: Object.fromEntries(shown.map((name) => [name, channel.values[name] ?? null])),

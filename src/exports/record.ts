@@ -43,6 +43,7 @@ export interface ExportRecord {
   readonly id: string;
   readonly user: string;
   readonly topic: string;
+  readonly title: string;
   /** The topic's version that `pieces` were made by: another one's rows do not go with them. */
   readonly version: string;
   /** The channel's key, claims included. */
@@ -79,6 +80,7 @@ export interface ExportRecord {
 export interface ExportView {
   readonly id: string;
   readonly topic: string;
+  readonly title: string;
   readonly params: Readonly<Record<string, ParamValue>>;
   readonly format: Format;
   readonly state: ExportRecord['state'];
@@ -97,10 +99,11 @@ export function isUnderWay(record: ExportRecord | null): record is ExportRecord 
 }
 
 export function viewOf(record: ExportRecord): ExportView {
-  const { id, topic, params, format, state, rows, requestedAt, error, expiresAt } = record;
+  const { id, topic, title, params, format, state, rows, requestedAt, error, expiresAt } = record;
   return {
     id,
     topic,
+    title,
     params,
     format,
     state,

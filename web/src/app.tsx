@@ -5,6 +5,7 @@ import { HeadlineTile } from './components/headline-tile.js';
 import { PageHeader } from './components/page-header.js';
 import { Segmented } from './components/segmented.js';
 import { DASHBOARD } from './dashboard.js';
+import { ExportCard } from './exports/export-card.js';
 import { useChoices } from './hooks/choices.js';
 import { useServedTopics } from './hooks/topics.js';
 import { layoutOf, type Layout } from './layout.js';
@@ -19,6 +20,7 @@ interface AppProps {
 
 export function App({ heading = 'Live dashboard', above }: AppProps) {
   const { topics, problem } = useServedTopics();
+  // The card stands beside whatever the page can show: an export is not to vanish while the topics are asked for.
   if (topics === undefined) {
     return (
       <>
@@ -30,10 +32,16 @@ export function App({ heading = 'Live dashboard', above }: AppProps) {
             <Notice title="The hub cannot be asked" text={`${problem} It is asked again every few seconds.`} />
           )}
         </main>
+        <ExportCard key="export" />
       </>
     );
   }
-  return <Dashboard layout={layoutOf(DASHBOARD, topics)} heading={heading} above={above?.(topics)} />;
+  return (
+    <>
+      <Dashboard layout={layoutOf(DASHBOARD, topics)} heading={heading} above={above?.(topics)} />
+      <ExportCard key="export" />
+    </>
+  );
 }
 
 interface DashboardProps {

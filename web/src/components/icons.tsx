@@ -25,6 +25,22 @@ export function Eye() {
   );
 }
 
+export function Download() {
+  return (
+    <svg className="icon" viewBox="0 0 16 16" aria-hidden="true">
+      <path d="M8 2v8M4.5 6.8 8 10.2l3.5-3.4M2.5 11v2.5h11V11" {...line} strokeWidth={1.4} />
+    </svg>
+  );
+}
+
+export function Close() {
+  return (
+    <svg className="icon" viewBox="0 0 16 16" aria-hidden="true">
+      <path d="M4 4l8 8M12 4l-8 8" {...line} />
+    </svg>
+  );
+}
+
 export function Sun() {
   return (
     <svg className="icon" viewBox="0 0 16 16" aria-hidden="true">

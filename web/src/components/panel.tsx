@@ -15,11 +15,13 @@ interface PanelProps {
   /** Height that the body keeps, whatever it shows: a chart's, or that of so many rows. */
   readonly body: { readonly kind: 'chart' } | { readonly kind: 'rows' | 'ranks'; readonly places: number };
   readonly controls?: ReactNode;
+  /** What can be done with it, at the end of its head. */
+  readonly actions?: ReactNode;
   readonly empty?: string | undefined;
   readonly children: (rows: readonly Row[]) => ReactNode;
 }
 
-export function Panel({ topic, watched, width, body, controls, empty, children }: PanelProps) {
+export function Panel({ topic, watched, width, body, controls, actions, empty, children }: PanelProps) {
   const heading = useId();
   const { view, trouble } = watched;
   const { rows, position, viewers, updatedAt } = view;
@@ -47,6 +49,7 @@ export function Panel({ topic, watched, width, body, controls, empty, children }
             </span>
           )}
           <Age updatedAt={updatedAt} />
+          {actions}
         </div>
       </header>
       <div

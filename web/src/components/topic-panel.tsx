@@ -4,6 +4,7 @@ import { chosenParams, type PageValues } from '../choices.js';
 import type { Column, PanelSpec } from '../dashboard.js';
 import { formatNumber, labelOf } from '../format.js';
 import { useChoices } from '../hooks/choices.js';
+import { ExportButton } from '../exports/export-button.js';
 import { useWatched } from '../hooks/panel.js';
 import type { Placed } from '../layout.js';
 import type { TopicInfo, TopicParam } from '../topics.js';
@@ -38,7 +39,8 @@ interface WatchingPanelProps {
 function WatchingPanel({ placed: { spec, topic }, params, controls }: WatchingPanelProps) {
   const watched = useWatched(`panel:${topic.name}`, topic, params);
   const empty = spec.kind === 'table' ? spec.empty : undefined;
-  const frame = { topic, watched, width: spec.width, body: bodyOf(spec), controls, empty };
+  const actions = <ExportButton topic={topic} params={params} />;
+  const frame = { topic, watched, width: spec.width, body: bodyOf(spec), controls, actions, empty };
   return <Panel {...frame}>{(rows) => <View spec={spec} topic={topic} rows={rows} />}</Panel>;
 }
 
