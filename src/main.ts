@@ -15,6 +15,8 @@ import type { Logger } from './kernel/log.js';
 import { createLogger, NestLog } from './ops/logger.js';
 import { packageVersion } from './version.js';
 
+/** How long a connection may take to say what it wants, before anything else can count it. */
+const HEADERS_TIMEOUT_MS = 10_000;
 const WEB = fileURLToPath(new URL('./web', import.meta.url));
 
 /** Starts a node, with an application's `modules` in it, and keeps it running until SIGTERM or SIGINT; then it leaves in order, and the process ends with 0. */
@@ -34,6 +36,7 @@ export async function runNode(config: Config, modules: NodeOptions['modules'] = 
     app.useWebSocketAdapter(adapter);
     servePages(app);
     stopOnSignals(app, adapter, config, log);
+    app.getHttpServer().headersTimeout = HEADERS_TIMEOUT_MS;
     await app.listen(config.port, config.host);
   } catch (error) {
     await app.close();

@@ -1,10 +1,12 @@
+import { randomUUID } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
 import type { Server, ServerOptions, Socket } from 'socket.io';
-import { systemClock } from '../kernel/clock.js';
+import { systemClock, type Clock } from '../kernel/clock.js';
 import { TrustedProxies, type RequestLike } from './address.js';
 import { AdminPolicy } from './admin.js';
 import { Authenticator } from './authenticator.js';
 import { assertMayWatch, mayWatch, type GuardedTopic } from './authorize.js';
+import { onExpiry } from './expiry.js';
 import { Guests } from './guests.js';
 import { ADMIN_ROLE, ADMINISTRATOR, type Identity } from './identity.js';
 import { Limits } from './limits.js';
@@ -30,9 +32,11 @@ export class AccessService {
   readonly #authenticator: Authenticator;
   readonly #admin: AdminPolicy;
   readonly #guard: SocketGuard;
+  readonly #clock: Clock;
 
   constructor(@Inject(ACCESS_SETTINGS) settings: AccessSettings) {
     const clock = settings.clock ?? systemClock;
+    this.#clock = clock;
     this.#proxies = new TrustedProxies(settings.trustedProxies);
     this.guests = new Guests(settings.secret, this.#proxies, clock);
     this.tickets = new Tickets(settings.secret, clock);
@@ -69,6 +73,37 @@ export class AccessService {
   /** As `authenticate`, from an HTTP request's Authorization header or cookie. */
   authenticateRequest(request: RequestLike): Promise<Identity> {
     return this.#authenticator.authenticateRequest(request);
+  }
+
+  /**
+   * Counts a request over HTTP as a call of its user and its address.
+   *
+   * @throws PollcastError `RATE_LIMITED`
+   */
+  admitRequest({ user }: Identity, request: RequestLike): Promise<void> {
+    return this.limits.admitCall({ user, address: this.addressOf(request) });
+  }
+
+  /**
+   * A response that stays open counts as a connection with one channel, and ends with its user's token.
+   *
+   * @param end called when the token has run out
+   * @returns to be called when the response is over
+   * @throws PollcastError `RATE_LIMITED` or `TOO_MANY_CHANNELS`
+   */
+  stay({ user, expiresAt }: Identity, request: RequestLike, end: () => void): () => void {
+    const session = this.limits.open({ socket: randomUUID(), user, address: this.addressOf(request) });
+    try {
+      session.openChannel();
+    } catch (error) {
+      session.close();
+      throw error;
+    }
+    const expiry = onExpiry(expiresAt, end, this.#clock);
+    return () => {
+      expiry.cancel();
+      session.close();
+    };
   }
 
   mayWatch(identity: Identity, topic: GuardedTopic): boolean {

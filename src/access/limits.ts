@@ -42,13 +42,27 @@ export class Limits {
    * @throws PollcastError `RATE_LIMITED` when the user or the address has too many
    */
   open(visitor: Visitor): LimitedSession {
-    const keys: Record<Scope, string> = { ...visitor, address: addressKey(visitor.address) };
-    const exempt = this.settings.exemptLoopback && isLoopback(visitor.address);
-    const shares = this.#scopes
-      .filter(({ scope }) => !(exempt && scope === 'address'))
-      .map((limits) => ({ limits, key: keys[limits.scope] }));
+    const shares = this.#sharesOf(visitor);
     takeAll(shares, 'connections', ({ scope, allowance }) => tooManyConnections(scope, allowance.connections));
     return new LimitedSession(shares);
+  }
+
+  /**
+   * Counts one call of somebody who holds no connection.
+   *
+   * @throws PollcastError `RATE_LIMITED` with details.retryAfterMs
+   */
+  async admitCall(visitor: Omit<Visitor, 'socket'>): Promise<void> {
+    for (const { limits, key } of this.#sharesOf({ ...visitor, socket: '' }))
+      if (limits.scope !== 'socket') await limits.consume('events', key, 1);
+  }
+
+  #sharesOf(visitor: Visitor): Share[] {
+    const keys: Record<Scope, string> = { ...visitor, address: addressKey(visitor.address) };
+    const exempt = this.settings.exemptLoopback && isLoopback(visitor.address);
+    return this.#scopes
+      .filter(({ scope }) => !(exempt && scope === 'address'))
+      .map((limits) => ({ limits, key: keys[limits.scope] }));
   }
 }
 

@@ -8,9 +8,11 @@ import { TopicCatalogue } from '../topics/catalogue.js';
 import { channelOf } from '../topics/channel.js';
 import { formatDuration } from '../topics/duration.js';
 import type { Channel, Topic } from '../topics/topic.js';
+import { CHANNELS_SETTINGS } from './channels.gateway.js';
 import { EventStreamViewer, formatPosition, parsePosition } from './event-stream.js';
 import { Hub } from './hub.js';
 import { frameBody, topicList } from './schema.js';
+import type { WriterSettings } from './socket-writer.js';
 import type { Viewer } from './viewer.js';
 
 const KEEP_ALIVE_MS = 15_000;
@@ -25,6 +27,7 @@ const REFUSALS = [
   'QUERY_FAILED',
   'QUERY_TIMEOUT',
   'TOO_MANY_ROWS',
+  'RATE_LIMITED',
 ] as const;
 
 /** The same shared polls for whoever speaks only HTTP: curl, Grafana, notebooks. Errors become `{ error }` in the app's filter. */
@@ -34,13 +37,19 @@ export class TopicsController {
     @Inject(Hub) private readonly hub: Hub,
     @Inject(AccessService) private readonly access: AccessService,
     @Inject(TopicCatalogue) private readonly topics: TopicCatalogue,
+    @Inject(CHANNELS_SETTINGS) private readonly settings: WriterSettings,
   ) {}
 
   /** The topics that this user may watch. */
   @Get()
-  @Described({ summary: 'The topics that you may watch', answer: topicList, errors: ['UNAUTHENTICATED'] })
+  @Described({
+    summary: 'The topics that you may watch',
+    answer: topicList,
+    errors: ['UNAUTHENTICATED', 'RATE_LIMITED'],
+  })
   async list(@Req() request: Request): Promise<object[]> {
     const identity = await this.access.authenticateRequest(request);
+    await this.access.admitRequest(identity, request);
     return this.topics
       .list()
       .filter((topic) => this.access.mayWatch(identity, topic))
@@ -98,7 +107,17 @@ export class TopicsController {
     @Res() response: Response,
   ): Promise<void> {
     const { channel, identity } = await this.#channel(name, query, request);
-    const viewer = new EventStreamViewer(`sse:${randomUUID()}`, identity.user, response);
+    // Gone while its token was verified: its `close` has been already.
+    if (response.destroyed) return;
+    const viewer = new EventStreamViewer(`sse:${randomUUID()}`, identity.user, response, this.settings);
+    const leave = this.access.stay(identity, request, () => response.end());
+    let timer: NodeJS.Timeout | undefined;
+    // Comes after a refusal too, with the end of that answer.
+    response.on('close', () => {
+      clearInterval(timer);
+      leave();
+      this.hub.leaveAll(viewer.id);
+    });
     const since = parsePosition(request.get('last-event-id'));
     await this.hub.watch(channel, viewer, { since }, ({ newest, resumed, missed, channel: { status } }) => {
       response.writeHead(200, {
@@ -107,18 +126,10 @@ export class TopicsController {
         'X-Accel-Buffering': 'no',
       });
       response.write('retry: 1000\n\n');
+      timer = setInterval(() => viewer.keepAlive(), KEEP_ALIVE_MS);
       for (const frame of resumed ? missed : [newest]) viewer.frame(frame);
       if (status.state !== 'live' || status.reason !== undefined) viewer.status(status);
     });
-    const timer = setInterval(() => viewer.keepAlive(), KEEP_ALIVE_MS);
-    response.on('close', () => {
-      clearInterval(timer);
-      this.hub.leaveAll(viewer.id);
-    });
-    if (viewer.gone) {
-      clearInterval(timer);
-      this.hub.leaveAll(viewer.id);
-    }
   }
 
   async #channel(
@@ -129,6 +140,7 @@ export class TopicsController {
     const identity = await this.access.authenticateRequest(request);
     const topic = this.topics.get(name);
     this.access.assertMayWatch(identity, topic);
+    await this.access.admitRequest(identity, request);
     return { channel: channelOf(topic, query, identity.claims, { lenient: true }), identity };
   }
 }

@@ -3,6 +3,11 @@ import { pino, type DestinationStream, type Logger as PinoLogger, type LoggerOpt
 import pretty from 'pino-pretty';
 import { redactUrls, type Config } from '../config.js';
 
+/** What drivers hang onto their errors: the SQL, its values and its rows, commands with their arguments. */
+const ASKED = new Set(['query', 'parameters', 'internalQuery', 'where', 'detail', 'command', 'previousErrors']);
+/** A bug of ours needs its place; what others are at fault for has a code and a sentence. */
+const BUGS = new Set(['TypeError', 'RangeError', 'ReferenceError', 'SyntaxError', 'AssertionError', 'EvalError']);
+
 /** Never in a log, however it gets there: what lets somebody in. */
 const SECRETS = ['authorization', 'cookie', 'token', 'adminToken', 'password', 'secret', 'connectionString'];
 
@@ -18,7 +23,7 @@ export function createLogger(
   const options: LoggerOptions = {
     level: config.logLevel,
     // A cause is told with its error; an address in a driver's message, without its password.
-    serializers: { err: serializeError },
+    serializers: { err: (error: unknown) => serializeError(error, config.logLevel === 'debug') },
     redact: { paths: SECRETS.flatMap((name) => [name, `*.${name}`, `*.headers.${name}`]), censor: '***' },
   };
   const format = config.logFormat ?? (process.stdout.isTTY ? 'pretty' : 'json');
@@ -34,17 +39,21 @@ export function createLogger(
   return pino(options, stream);
 }
 
-function serializeError(error: unknown): unknown {
-  return error instanceof Error ? withoutPasswords(pino.stdSerializers.errWithCause(error)) : error;
+/** @param stacks of every error, not of bugs alone */
+function serializeError(error: unknown, stacks: boolean): unknown {
+  return error instanceof Error ? tellable(pino.stdSerializers.errWithCause(error), stacks) : error;
 }
 
-function withoutPasswords(told: object): object {
-  return Object.fromEntries(
-    Object.entries(told).map(([name, part]: [string, unknown]) => {
+function tellable(told: object, stacks: boolean): object {
+  const { type } = told as { type?: string };
+  const parts = Object.entries(told)
+    .filter(([name]) => !ASKED.has(name) && (name !== 'stack' || stacks || BUGS.has(type ?? '')))
+    .map(([name, part]: [string, unknown]) => {
       if (typeof part === 'string') return [name, redactUrls(part)];
-      return [name, name === 'cause' && typeof part === 'object' && part !== null ? withoutPasswords(part) : part];
-    }),
-  );
+      if (name === 'aggregateErrors') return [name, (part as object[]).map((each) => tellable(each, stacks))];
+      return [name, name === 'cause' && typeof part === 'object' && part !== null ? tellable(part, stacks) : part];
+    });
+  return Object.fromEntries(parts) as object;
 }
 
 /** Nest's own lines, in the same log. Its account of how each module came up is for debugging. */

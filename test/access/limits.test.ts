@@ -175,3 +175,21 @@ describe('the size of a message', () => {
     expect(payloadSize(nested)).toBeGreaterThan(200_000);
   });
 });
+
+describe('calls over HTTP', () => {
+  it('are counted with those of the connections, by user and by address', async () => {
+    const limits = new Limits({
+      ...DEFAULT_LIMITS,
+      user: { ...DEFAULT_LIMITS.user, eventsPerSecond: 1 },
+      exemptLoopback: false,
+    });
+    const session = limits.open({ socket: 's', user: 'ann', address: '10.0.0.1' });
+    for (let i = 0; i < 5; i++) await session.admitEvent(1);
+    for (let i = 0; i < 5; i++) await limits.admitCall({ user: 'ann', address: '10.0.0.2' });
+    await expect(limits.admitCall({ user: 'ann', address: '10.0.0.3' })).rejects.toMatchObject({
+      code: 'RATE_LIMITED',
+      details: { per: 'user' },
+    });
+    await limits.admitCall({ user: 'bob', address: '10.0.0.1' });
+  });
+});

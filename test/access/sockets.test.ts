@@ -219,3 +219,20 @@ describe('a socket that was not let in', () => {
     expect(() => hub.access.of({} as Socket)).toThrow(expect.objectContaining({ code: 'UNAUTHENTICATED' }));
   });
 });
+
+describe('a connection that does not say who it is', () => {
+  it('is ended when its time is over', async () => {
+    const access = new AccessService(settings());
+    expect(access.socketOptions.connectTimeout).toBe(10_000);
+    const http = createServer();
+    const server = new Server(http, { ...access.socketOptions, connectTimeout: 50 });
+    access.attach(server);
+    await new Promise<void>((ready) => http.listen(0, '127.0.0.1', ready));
+    open.push(() => server.close());
+    const { port } = http.address() as AddressInfo;
+    const socket = new WebSocket(`ws://127.0.0.1:${port}/socket.io/?EIO=4&transport=websocket`);
+    // It never sends the packet that would connect it to the namespace.
+    await new Promise((closed) => socket.once('close', closed));
+    expect(server.sockets.sockets.size).toBe(0);
+  });
+});

@@ -313,11 +313,11 @@ describe.each(['in memory', 'with Redis'])('one node %s', (kind) => {
 });
 
 describe('with tokens', () => {
-  const token = (claims: object) =>
+  const token = (claims: object, expires = '5m') =>
     new SignJWT({ ...claims })
       .setProtectedHeader({ alg: 'HS256' })
       .setSubject('ann')
-      .setExpirationTime('5m')
+      .setExpirationTime(expires)
       .sign(new TextEncoder().encode(SECRET));
 
   test('nobody is let in without one', async () => {
@@ -340,6 +340,20 @@ describe('with tokens', () => {
     expect(await call(bob, 'subscribe', { topic: 'staff' })).toMatchObject({ ok: false, error: { code: 'FORBIDDEN' } });
     ann.close();
     bob.close();
+  });
+
+  test('a connection and an event stream end with their token', async () => {
+    const auth = { token: await token({ roles: ['analyst'], tenant_id: 7 }, '4s') };
+    const socket = await connectSocket(guarded.url, { auth });
+    const ended = new Promise((resolve) => socket.once('disconnect', resolve));
+    const stream = await fetch(`${guarded.url}/api/topics/staff/stream`, {
+      headers: { Authorization: `Bearer ${auth.token}` },
+    });
+    expect(stream.status).toBe(200);
+    expect(await stream.text()).toMatch(/event: frame/);
+    expect(await ended).toBe('io server disconnect');
+    const late = await fetch(`${guarded.url}/api/topics/staff`, { headers: { Authorization: `Bearer ${auth.token}` } });
+    expect(late.status).toBe(401);
   });
 
   test('the admin API needs its token; health does not', async () => {

@@ -37,6 +37,31 @@ describe('the log', () => {
     expect(JSON.stringify(lines)).not.toContain('hunter2');
   });
 
+  it('has neither the SQL and the values that drivers hang onto their errors, nor stacks of what is no bug', () => {
+    const asked = {
+      internalQuery: 'SELECT 1',
+      where: 'SQL statement',
+      detail: 'Key (a)=(1)',
+      command: { args: ['1'] },
+    };
+    const cause = Object.assign(new Error('relation does not exist'), { code: '42P01', severity: 'ERROR', ...asked });
+    const failed = new PollcastError('QUERY_FAILED', 'no rows', undefined, { cause });
+    const [told, debugged]: [Line[], Line[]] = [[], []];
+    logTo(told).warn({ err: failed }, 'm');
+    expect(told[0]?.['err']).toEqual({
+      type: 'PollcastError',
+      message: 'no rows',
+      name: 'PollcastError',
+      code: 'QUERY_FAILED',
+      cause: { type: 'Error', message: 'relation does not exist', code: '42P01', severity: 'ERROR' },
+    });
+    logTo(debugged, 'debug').warn({ err: failed }, 'm');
+    expect(debugged[0]?.['err']).toMatchObject({ stack: expect.any(String), cause: { stack: expect.any(String) } });
+    expect(JSON.stringify(debugged)).not.toMatch(/SELECT 1|Key \(a\)|SQL statement/);
+    logTo(told).error({ err: new TypeError('x is not a function') }, 'm');
+    expect(told[1]?.['err']).toMatchObject({ stack: expect.stringContaining('logger.test') });
+  });
+
   it('takes Nest’s lines: how modules come up only for debugging, warnings and errors always', () => {
     const lines: Line[] = [];
     const nest = new NestLog(logTo(lines));

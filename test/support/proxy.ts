@@ -10,8 +10,10 @@ import { createServer, connect, type AddressInfo, type Server, type Socket } fro
  * - `half-open`: the far side is gone, the near one has not noticed: what it sends goes nowhere. Its connections are reset
  *   when it works again.
  * - `refuse`: connections are reset, and new ones too.
+ * - `mute`: commands are answered, but what was subscribed to is not heard: nothing comes back on a connection that has asked a
+ *   Redis for a subscription, and nobody is told.
  */
-export type ProxyMode = 'pass' | 'delay' | 'blackhole' | 'half-open' | 'refuse';
+export type ProxyMode = 'pass' | 'delay' | 'blackhole' | 'half-open' | 'refuse' | 'mute';
 
 export interface TestProxy {
   readonly port: number;
@@ -76,6 +78,7 @@ class Pair {
   #delayMs = 0;
   #mode: ProxyMode = 'blackhole';
   #over = false;
+  #subscribed = false;
   readonly #late: { due: number; act: () => void }[] = [];
   #timer: NodeJS.Timeout | undefined;
 
@@ -88,7 +91,10 @@ class Pair {
     near.setNoDelay(true);
     near.on('error', () => this.reset());
     near.on('close', () => this.reset());
-    near.on('data', (data) => this.#pass(data, this.#far));
+    near.on('data', (data) => {
+      this.#subscribed ||= /subscribe\r\n/i.test(data.toString('latin1'));
+      this.#pass(data, this.#far);
+    });
     near.on('end', () => this.#end(this.#far));
   }
 
@@ -127,7 +133,9 @@ class Pair {
     far.setNoDelay(true);
     far.on('error', () => this.reset());
     far.on('close', () => this.reset());
-    far.on('data', (data) => this.#pass(data, this.near));
+    far.on('data', (data) => {
+      if (this.#mode !== 'mute' || !this.#subscribed) this.#pass(data, this.near);
+    });
     far.on('end', () => this.#end(this.near));
   }
 

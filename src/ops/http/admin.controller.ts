@@ -1,8 +1,8 @@
 import { Body, Controller, Delete, Get, Header, HttpCode, Inject, Param, Post, Query, UseGuards } from '@nestjs/common';
 import type { Database } from '../../database/database.js';
-import { PollcastError } from '../../errors.js';
 import { Described } from '../../http/described.js';
 import { DATABASE } from '../../node.tokens.js';
+import { parseMessage } from '../../sockets/message.js';
 import { TopicCatalogue } from '../../topics/catalogue.js';
 import { channelOf } from '../../topics/channel.js';
 import { explain } from '../explain.js';
@@ -108,15 +108,8 @@ export class AdminController {
   })
   @HttpCode(200)
   async move(@Param('name') name: string, @Body() body: unknown): Promise<{ ok: true; name: string; node: string }> {
-    const read = moveBody.safeParse(body ?? undefined);
-    if (!read.success) {
-      throw new PollcastError(
-        'BAD_REQUEST',
-        'expected no body, or { "to": NODE }',
-        read.error.issues.map(({ path, message }) => ({ path, message })),
-      );
-    }
-    return { ok: true, name, node: await this.operations.move(name, read.data?.to) };
+    const read = parseMessage(moveBody, body ?? undefined);
+    return { ok: true, name, node: await this.operations.move(name, read?.to) };
   }
 
   @Post('nodes/:name/cordon')
