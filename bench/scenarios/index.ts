@@ -6,6 +6,7 @@ import { memory } from './memory.js';
 import { names } from './names.js';
 import { quiet } from './quiet.js';
 import { rows } from './rows.js';
+import { slow } from './slow.js';
 import { storm } from './storm.js';
 import { variants } from './variants.js';
 import { viewers } from './viewers.js';
@@ -19,6 +20,7 @@ export const scenarios: readonly Scenario[] = [
   failover,
   storm,
   names,
-  rows,
   memory,
+  rows,
+  slow,
 ];

@@ -16,6 +16,8 @@ export interface ChaosOptions {
   readonly races: number;
   /** Rounds in which the owner of a poller hangs for longer than its lease. */
   readonly hangs: number;
+  /** Each of these first, in an order of the seed's; those that the machine does not allow are left out. */
+  readonly each?: readonly string[];
   /** Only these faults. */
   readonly faults?: readonly string[];
   readonly say: (line: string) => void;
@@ -59,11 +61,15 @@ export class ChaosRun {
   }
 
   async #all(): Promise<void> {
-    const { minutes = Infinity, rounds = Infinity, hangs, races } = this.options;
+    const { minutes = Infinity, rounds = Infinity, each = [], hangs, races } = this.options;
     for (const topic of WATCHED)
       for (let i = 0; i < 4; i++) this.#watch(topic, `${topic}${i}`, topic === 'parted' ? { k: i % 2 } : {});
     await this.#settle();
     const until = performance.now() + minutes * 60_000;
+    if (this.stage.network === null) this.options.say(`no link is lost: ${this.stage.networkMissing}`);
+    const first = this.#able().filter(({ name }) => each.includes(name));
+    for (const fault of this.#choices.shuffled(first))
+      await this.#inject([[fault, this.#choices.of(this.stage.slots)]]);
     for (let round = 0; round < rounds && performance.now() < until; round++) await this.#round();
     const owners = FAULTS.find(({ name }) => name === 'hang of an owner') as Fault;
     for (let i = 0; i < hangs; i++) await this.#inject([[owners, this.#choices.of(this.stage.slots)]]);
@@ -75,10 +81,14 @@ export class ChaosRun {
     this.#viewers.push(new ChaosViewer(name, this.stage.url, topic, params, this.stage.recorder));
   }
 
+  #able(): Fault[] {
+    return FAULTS.filter(({ needsNetwork }) => !needsNetwork || this.stage.network !== null);
+  }
+
   async #round(): Promise<void> {
     const { faults } = this.options;
     const choices = this.#choices;
-    const able = FAULTS.filter(({ name }) => faults === undefined || faults.includes(name));
+    const able = this.#able().filter(({ name }) => faults === undefined || faults.includes(name));
     const first = choices.weighted(able);
     const chosen: [Fault, Slot][] = [[first, choices.of(this.stage.slots)]];
     // Every third time something else goes wrong as well, somewhere else; a blip is judged by itself.
@@ -86,7 +96,8 @@ export class ChaosRun {
       const second = choices.weighted(able);
       const [[, slot]] = chosen as [[Fault, Slot]];
       const elsewhere = choices.of(this.stage.slots.filter((other) => other !== slot));
-      const apart = second.on !== first.on || (second.on === 'node' && !/owner|clock/.test(first.name + second.name));
+      const apart =
+        second.on !== first.on || (second.on === 'node' && !/owner|clock|link/.test(first.name + second.name));
       if (!second.blip && apart) chosen.push([second, elsewhere]);
     }
     await this.#inject(chosen);
@@ -98,11 +109,11 @@ export class ChaosRun {
     await pause(this.#choices.between(0, 400));
     await Promise.all(
       chosen.map(async ([fault, slot]) => {
-        const { name, doubt, local, lateQueries, blip } = fault;
+        const { name, doubt, local, lateQueries, lost, blip } = fault;
         const at = Date.now();
         // Written down before it begins as well: what is judged meanwhile must know of it.
         const target = await fault.run(this.stage, slot, this.#choices);
-        recorder.note({ kind: 'fault', at, until: Date.now(), name, target, doubt, local, lateQueries, blip });
+        recorder.note({ kind: 'fault', at, until: Date.now(), name, target, doubt, local, lateQueries, lost, blip });
         this.#done.set(name, (this.#done.get(name) ?? 0) + 1);
         this.options.say(`${name}: ${target}`);
       }),
@@ -185,6 +196,8 @@ export class ChaosRun {
     const { recorder } = this.stage;
     const history = recorder.events;
     const settled = [...this.#settled].sort((a, b) => a - b);
+    const asked = ofKind(history, 'grant');
+    const given = asked.filter(({ leftMs }) => leftMs !== null).length;
     const at = (part: number) => settled[Math.min(settled.length - 1, Math.floor(part * settled.length))] ?? 0;
     return {
       faults: [...this.#done].map(([name, count]) => `${name} × ${count}`).join(', '),
@@ -194,6 +207,7 @@ export class ChaosRun {
       'statements of pollers': ofKind(history, 'query').length,
       fences: ofKind(history, 'mint').length,
       claims: ofKind(history, 'claim').length,
+      'leases of the witness': `${given} given, ${asked.length - given} refused`,
       'settled after': `p50 ${at(0.5)} ms, p95 ${at(0.95)} ms, max ${at(1)} ms`,
     };
   }

@@ -29,6 +29,7 @@ const fault = (at: number, until: number, more: object = {}): ChaosEvent => ({
 /** A takeover at 5,000 as it should be, and everybody gone in the end. */
 const good: History = [
   { kind: 'join', at: 0, viewer: 'v', topic: CHANNEL },
+  { kind: 'lease', at: 5, name: POLLER, node: 'a' },
   { kind: 'mint', at: 10, fence: 7 },
   claim(20, 7, 'a'),
   query(30, 'a'),
@@ -38,6 +39,10 @@ const good: History = [
   publish(1_010, 7, 2, 2, 'a'),
   frame(1_020, 2, 2),
   fault(4_000, 4_900),
+  { kind: 'grant', at: 4_300, name: 'w1', tookMs: 300, leftMs: null },
+  { kind: 'lease', at: 4_999, name: POLLER, node: 'b' },
+  { kind: 'grant', at: 4_999, name: 'w2', tookMs: 3, leftMs: 1_950 },
+  { kind: 'kept', at: 5_000, name: 'w2', storedMs: 1_990, leftMs: 1_949 },
   { kind: 'mint', at: 5_000, fence: 9 },
   claim(5_010, 9, 'b'),
   query(5_020, 'b'),
@@ -50,7 +55,24 @@ const good: History = [
   { kind: 'exit', at: 21_000, node: 'a', expected: true, how: 'SIGKILL' },
 ];
 
+/** What a Redis that has lost its data may forget. */
+const emptied = [
+  fault(6_000, 6_200, { name: 'Redis restarts empty', lost: true, doubt: true, local: true }),
+  { kind: 'kept', at: 6_100, name: 'w3', storedMs: -2, leftMs: 1_000 },
+] as const satisfies readonly ChaosEvent[];
+
 const planted: readonly (readonly [string, RegExp, ...ChaosEvent[]])[] = [
+  [
+    'a lease without time left',
+    /^5: w4 was given after 2100 ms with -100 ms left/,
+    { kind: 'grant', at: 7_000, name: 'w4', tookMs: 2_100, leftMs: -100 },
+  ],
+  [
+    'a lease that Redis has forgotten',
+    /^5: w4 is believed for 900 ms, Redis keeps it for -2 ms/,
+    { kind: 'kept', at: 7_000, name: 'w4', storedMs: -2, leftMs: 900 },
+  ],
+  ['a claim without a lease', /^5: b claimed poller:steady 2001 ms after its lease/, claim(7_000, 10, 'b')],
   ['a position that goes back', /^1: went back: v .* 1-1 .* after 1-3/, frame(5_500, 1, 3, { via: 'ack' })],
   ['an epoch that goes back', /^1: went back/, frame(5_500, 9, 3, { epoch: 0 })],
   ['a value of the past at a later position', /^1: shows the past/, frame(5_500, 4, 2)],
@@ -141,6 +163,10 @@ describe('the checker', () => {
     const own = { state: 'stale', by: 'a' } as const;
     expect(check([...good, frame(6_200, 3, 4, { ...own, via: 'ack' })], TERMS)).toEqual([]);
     expect(check([...good, frame(6_200, 4, 1, own)], TERMS)).toEqual([expect.stringMatching(/^1: shows the past/)]);
+  });
+
+  test('takes it that a Redis that has lost its data knows no lease', () => {
+    expect(check([...good, ...emptied], TERMS)).toEqual([]);
   });
 
   test('gives those who cannot be told that all have gone the time to learn it', () => {

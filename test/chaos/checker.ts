@@ -12,6 +12,7 @@ export function check(history: History, terms: Terms): string[] {
     ...delivered(history),
     ...fences(history),
     ...overlaps(history, terms),
+    ...leases(history, terms),
     ...queriesForNobody(history, terms),
     ...unsettled(history),
     ...blips(history, terms),
@@ -146,6 +147,29 @@ function overlaps(history: History, { leaseMs, slackMs }: Terms): string[] {
           `2: ${former.node} asked for ${late.topic} ${late.at - claim.at} ms after ${claim.node} had taken it (fence ${claim.fence})`,
         );
     });
+  }
+  return found;
+}
+
+/**
+ * 5: a lease that is given has time left, and no more than Redis keeps it for; what a node claims, it claims under a lease that
+ * runs by Redis's own account.
+ */
+function leases(history: History, { leaseMs }: Terms): string[] {
+  const found: string[] = [];
+  const lossy = ofKind(history, 'fault').filter(({ lost }) => lost);
+  const mayBeLost = (at: number): boolean => lossy.some((f) => f.at - leaseMs < at && at < f.until + leaseMs);
+  for (const { at, name, leftMs, tookMs } of ofKind(history, 'grant'))
+    if (leftMs !== null && leftMs <= 0)
+      found.push(`5: ${name} was given after ${Math.round(tookMs)} ms with ${Math.round(leftMs)} ms left, at ${at}`);
+  for (const { at, name, storedMs, leftMs } of ofKind(history, 'kept'))
+    if (leftMs > 0 && storedMs < leftMs && !mayBeLost(at))
+      found.push(`5: ${name} is believed for ${Math.round(leftMs)} ms, Redis keeps it for ${storedMs} ms, at ${at}`);
+  const granted = group(ofKind(history, 'lease'), (lease) => lease.name);
+  for (const claim of ofKind(history, 'claim')) {
+    const last = granted.get(claim.name)?.findLast(({ node, at }) => node === claim.node && at <= claim.at);
+    const age = claim.at - (last?.at ?? -Infinity);
+    if (age > leaseMs) found.push(`5: ${claim.node} claimed ${claim.name} ${age} ms after its lease, at ${claim.at}`);
   }
   return found;
 }

@@ -1,20 +1,24 @@
 import { readFileSync, readdirSync } from 'node:fs';
 import { Redis } from 'ioredis';
+import type { LinkMode } from '../support/network.js';
 import type { ProxyMode, TestProxy } from '../support/proxy.js';
 import type { Allowance } from './history.js';
 import type { Choices } from './random.js';
-import { TERMS, WATCHED, type Slot, type Stage } from './stage.js';
+import { TERMS, WATCHED, type Relation, type Slot, type Stage } from './stage.js';
 
 export interface Fault extends Allowance {
   readonly name: string;
   readonly weight: number;
   /** What it is done to; two at a time are never done to the same. */
   readonly on: 'node' | 'redis' | 'postgres' | 'viewers';
+  /** Needs a network namespace, which not every machine allows. */
+  readonly needsNetwork?: boolean;
   /** Does it, lets it last, and mends it. Resolves with what it was done to. */
   run(stage: Stage, slot: Slot, choices: Choices): Promise<string>;
 }
 
 const HANG_MS = TERMS.leaseMs + 2_000;
+const PULLED: readonly LinkMode[] = ['down', 'deaf', 'dumb'];
 const BROKEN: readonly ProxyMode[] = ['blackhole', 'half-open', 'refuse', 'delay'];
 
 export const FAULTS: readonly Fault[] = [
@@ -74,6 +78,40 @@ export const FAULTS: readonly Fault[] = [
     run: (_stage, slot, choices) => cut(slot.postgres, slot.node.name, choices),
   },
   {
+    name: 'link to Redis lost',
+    weight: 2,
+    on: 'node',
+    doubt: true,
+    local: true,
+    needsNetwork: true,
+    run: (stage, _slot, choices) => pull(stage, ['redis'], choices),
+  },
+  {
+    name: 'link to Postgres lost',
+    weight: 1,
+    on: 'node',
+    lateQueries: true,
+    needsNetwork: true,
+    run: (stage, _slot, choices) => pull(stage, ['postgres'], choices),
+  },
+  {
+    name: 'link to viewers lost',
+    weight: 1,
+    on: 'node',
+    needsNetwork: true,
+    run: (stage, _slot, choices) => pull(stage, ['viewers'], choices),
+  },
+  {
+    name: 'all links lost',
+    weight: 2,
+    on: 'node',
+    doubt: true,
+    local: true,
+    lateQueries: true,
+    needsNetwork: true,
+    run: (stage, _slot, choices) => pull(stage, ['redis', 'postgres', 'viewers'], choices),
+  },
+  {
     name: 'viewers cut off',
     weight: 2,
     on: 'viewers',
@@ -91,6 +129,7 @@ export const FAULTS: readonly Fault[] = [
     name: 'Redis restarts empty',
     weight: 1,
     on: 'redis',
+    lost: true,
     doubt: true,
     local: true,
     run: (stage, _slot, choices) => redisAway(stage, choices.between(0, 2_500), false),
@@ -196,6 +235,20 @@ async function cut(proxy: TestProxy, whom: string, choices: Choices): Promise<st
   await pause(ms);
   proxy.become('pass');
   return `${whom} (${mode}, ${ms} ms)`;
+}
+
+/** Real links of a node in a namespace: TCP itself finds out, or does not. */
+async function pull(stage: Stage, relations: readonly Relation[], choices: Choices): Promise<string> {
+  const { network } = stage;
+  const apart = stage.slots.find((slot) => slot.apart);
+  if (!network || !apart) throw new Error('no node is in a network namespace');
+  const mode = choices.of(PULLED);
+  const ms = choices.between(300, 4_000);
+  const each = (to: LinkMode) => Promise.all(relations.map((relation) => network.links[relation].become(to)));
+  await each(mode);
+  await pause(ms);
+  await each('up');
+  return `${apart.node.name} (${mode}, ${ms} ms)`;
 }
 
 async function redisAway(stage: Stage, ms: number, keepData: boolean): Promise<string> {

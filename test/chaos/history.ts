@@ -36,6 +36,8 @@ export interface Allowance {
   readonly local?: boolean;
   /** A query that was sent in time may reach Postgres late. */
   readonly lateQueries?: boolean;
+  /** Redis has lost its data. */
+  readonly lost?: boolean;
   /** All pub/sub connections were cut at once, and nothing else was done. */
   readonly blip?: boolean;
 }
@@ -60,6 +62,22 @@ export type ChaosEvent =
       readonly name: string;
       readonly node: string;
       readonly fence: number;
+    }
+  /** A lease that the witness asked for; `null`: it was refused, or in doubt. */
+  | {
+      readonly kind: 'grant';
+      readonly at: number;
+      readonly name: string;
+      readonly tookMs: number;
+      readonly leftMs: number | null;
+    }
+  /** What is left of it by Redis's account (-2: it has none), and then by the witness's own. */
+  | {
+      readonly kind: 'kept';
+      readonly at: number;
+      readonly name: string;
+      readonly storedMs: number;
+      readonly leftMs: number;
     }
   | { readonly kind: 'lease'; readonly at: number; readonly name: string; readonly node: string }
   | { readonly kind: 'query'; readonly at: number; readonly topic: string; readonly by: string }

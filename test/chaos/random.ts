@@ -18,6 +18,13 @@ export class Choices {
     return one;
   }
 
+  shuffled<T>(list: readonly T[]): T[] {
+    return list
+      .map((one) => ({ one, order: this.next() }))
+      .sort((a, b) => a.order - b.order)
+      .map(({ one }) => one);
+  }
+
   weighted<T extends { readonly weight: number }>(list: readonly T[]): T {
     let left = this.next() * list.reduce((sum, { weight }) => sum + weight, 0);
     return list.find(({ weight }) => (left -= weight) < 0) ?? this.of(list);

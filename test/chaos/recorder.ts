@@ -18,6 +18,8 @@ export class Recorder {
   #logAt = 0;
   #refused = 0;
   readonly #fences = new Map<string, number>();
+  /** Who had each lease last. */
+  readonly #holders = new Map<string, string>();
 
   constructor(
     private readonly prefix: string,
@@ -74,8 +76,16 @@ export class Recorder {
         if (key === this.#keys.lastFence) this.note({ kind: 'mint', at, fence: Number(args[2]) });
         else if (key.startsWith(this.#keys.leasePrefix)) {
           const name = key.slice(this.#keys.leasePrefix.length);
-          this.note({ kind: 'lease', at, name, node: nodeName(leaseOwner(args[2] ?? '')) });
+          const node = nodeName(leaseOwner(args[2] ?? ''));
+          this.#holders.set(name, node);
+          this.note({ kind: 'lease', at, name, node });
         }
+        return;
+      case 'pexpire': {
+        const name = key.slice(this.#keys.leasePrefix.length);
+        const node = key.startsWith(this.#keys.leasePrefix) ? this.#holders.get(name) : undefined;
+        if (node !== undefined) this.note({ kind: 'lease', at, name, node });
+      }
     }
   }
 

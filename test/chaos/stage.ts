@@ -8,10 +8,16 @@ import { startNginx, type TestNginx } from '../support/nginx.js';
 import { startNode, type TestNode } from '../support/node.js';
 import { startPostgres, type TestDatabase, type TestPostgres } from '../support/postgres.js';
 import { topicsFolder } from '../support/project.js';
+import { startNetwork, type TestNetwork } from '../support/network.js';
 import { startProxy, type TestProxy } from '../support/proxy.js';
 import { startRedis, type TestRedis } from '../support/redis.js';
 import type { Terms } from './history.js';
+import { LeaseWitness } from './lease-witness.js';
 import { Recorder } from './recorder.js';
+
+/** Each has a link of its own, where the machine allows it. */
+const RELATIONS = ['redis', 'postgres', 'viewers'] as const;
+export type Relation = (typeof RELATIONS)[number];
 
 export const NODES = 3;
 export const LANES = 4;
@@ -35,6 +41,10 @@ export interface Slot {
   readonly port: number;
   readonly redis: TestProxy;
   readonly postgres: TestProxy;
+  /** Where nginx finds it. */
+  readonly address: string;
+  /** The first one is in a network namespace, where the machine allows it. */
+  readonly apart: boolean;
   /** Only the last one has a clock that can be stepped. */
   readonly clock: SteppedClock | null;
   node: TestNode;
@@ -62,6 +72,9 @@ export class Stage {
     private readonly releases: (() => Promise<unknown>)[],
   ) {}
 
+  network: TestNetwork<Relation> | null = null;
+  /** Why there is none. */
+  networkMissing = '';
   nginx!: TestNginx;
   viewers!: TestProxy;
 
@@ -93,18 +106,29 @@ export class Stage {
   }
 
   async #build(): Promise<void> {
+    const network = await startNetwork(RELATIONS);
+    if ('impossible' in network) this.networkMissing = network.impossible;
+    else {
+      this.network = network;
+      this.releases.push(() => network.remove());
+    }
+    const witness = await LeaseWitness.start(this.redis.port, `${this.prefix}-w`, TERMS.leaseMs, this.recorder);
+    this.releases.push(() => witness.close());
     for (let index = 0; index < NODES; index++) {
-      const [redis, postgres] = [await startProxy(this.redis.port), await startProxy(this.postgres.port)];
+      const links = index === 0 ? this.network?.links : undefined;
+      const redis = await startProxy(this.redis.port, undefined, links?.redis.outside);
+      const postgres = await startProxy(this.postgres.port, undefined, links?.postgres.outside);
       const clock = index === NODES - 1 ? await steppedClock() : null;
       this.releases.push(
         () => redis.stop(),
         () => postgres.stop(),
         async () => clock?.remove(),
       );
-      const slot = { index, port: await freePort(), redis, postgres, clock, incarnation: 0, read: 0 };
+      const [address, apart] = [links?.viewers.inside ?? '127.0.0.1', links !== undefined];
+      const slot = { index, port: await freePort(), address, apart, redis, postgres, clock, incarnation: 0, read: 0 };
       this.slots.push({ ...slot, node: await this.#launch(slot) });
     }
-    this.nginx = await startNginx({ upstreams: this.slots.map(({ port }) => `127.0.0.1:${port}`) });
+    this.nginx = await startNginx({ upstreams: this.slots.map(({ address, port }) => `${address}:${port}`) });
     this.viewers = await startProxy(this.nginx.port);
     this.releases.push(
       () => this.nginx.stop(),
@@ -130,16 +154,20 @@ export class Stage {
   }
 
   async #launch(
-    slot: Pick<Slot, 'index' | 'port' | 'redis' | 'postgres' | 'clock' | 'incarnation'>,
+    slot: Pick<Slot, 'index' | 'port' | 'address' | 'apart' | 'redis' | 'postgres' | 'clock' | 'incarnation'>,
   ): Promise<TestNode> {
     const database = new URL(this.database.url);
     database.port = String(slot.postgres.port);
+    const { network } = this;
+    const links = slot.apart ? network?.links : undefined;
+    database.hostname = links?.postgres.outside ?? '127.0.0.1';
     const node = await startNode({
+      network: slot.apart && network ? { enter: network.enter, address: slot.address } : undefined,
       env: {
         PORT: String(slot.port),
         NODE_NAME: `n${slot.index + 1}.${slot.incarnation}`,
         DATABASE_URL: database.href,
-        REDIS_URL: `redis://127.0.0.1:${slot.redis.port}`,
+        REDIS_URL: `redis://${links?.redis.outside ?? '127.0.0.1'}:${slot.redis.port}`,
         REDIS_PREFIX: this.prefix,
         TOPICS_DIR: this.topicsDir,
         LEASE_MS: String(TERMS.leaseMs),

@@ -36,6 +36,8 @@ export interface TestNodeOptions {
   program?: readonly string[];
   /** the hub's environment (contract); PORT, NODE_NAME and STORAGE_URL are chosen when absent */
   env?: Record<string, string>;
+  /** in a network namespace (see `startNetwork`), listening on one of its addresses */
+  network?: { readonly enter: readonly string[]; readonly address: string };
   /** false: return at once, for nodes that must not become ready */
   ready?: boolean;
 }
@@ -45,6 +47,7 @@ export async function startNode({
   root = projectRoot,
   program,
   env = {},
+  network,
   ready = true,
 }: TestNodeOptions = {}): Promise<TestNode> {
   const main = join(root, 'dist', 'main.js');
@@ -52,10 +55,12 @@ export async function startNode({
   const name = env.NODE_NAME ?? `node-${randomBytes(3).toString('hex')}`;
   const storage = await mkdtemp(join(tmpdir(), 'pollcast-node-'));
 
+  const address = network?.address ?? '127.0.0.1';
+  const command = [...(network?.enter ?? []), process.execPath, '--enable-source-maps', ...(program ?? [main])];
   const launch = async (port: number): Promise<[ServiceProcess, number]> => {
     const node = startProcess({
-      file: process.execPath,
-      args: ['--enable-source-maps', ...(program ?? [main])],
+      file: command[0] as string,
+      args: command.slice(1),
       cwd: storage,
       ipc: true,
       // Not the whole environment: a REDIS_URL in the developer's shell must not reach a test.
@@ -65,12 +70,13 @@ export async function startNode({
         LOG_FORMAT: 'json',
         STORAGE_URL: `file:${storage}/files`,
         TOPICS_DIR: join(projectRoot, 'topics'),
+        ...(network ? { HOST: address, AUTH: 'none' } : {}),
         ...env,
         NODE_NAME: name,
         PORT: String(port),
       },
     });
-    if (ready) await untilReady(node, `http://127.0.0.1:${port}`);
+    if (ready) await untilReady(node, `http://${address}:${port}`);
     return [node, port];
   };
   const choose = env.PORT === undefined ? freePort : () => Promise.resolve(Number(env.PORT));
@@ -79,7 +85,7 @@ export async function startNode({
 
   let stopping: Promise<void> | undefined;
   return {
-    url: `http://127.0.0.1:${port}`,
+    url: `http://${address}:${port}`,
     port,
     pid: node.pid,
     name,

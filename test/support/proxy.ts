@@ -26,8 +26,11 @@ export interface TestProxy {
   stop(): Promise<void>;
 }
 
-/** A way to `targetPort` of this machine, or of `host`, on which a test may do what networks do. */
-export async function startProxy(targetPort: number, host = '127.0.0.1'): Promise<TestProxy> {
+/**
+ * A way to `targetPort` of this machine, or of `host`, on which a test may do what networks do; found at `at`, an address of
+ * this machine.
+ */
+export async function startProxy(targetPort: number, host = '127.0.0.1', at = '127.0.0.1'): Promise<TestProxy> {
   const pairs = new Set<Pair>();
   let mode: ProxyMode = 'pass';
   let delayMs = 0;
@@ -37,7 +40,7 @@ export async function startProxy(targetPort: number, host = '127.0.0.1'): Promis
     pairs.add(pair);
     pair.become(mode, delayMs);
   });
-  await listening(server);
+  await listening(server, at);
   const { port } = server.address() as AddressInfo;
   const resetAll = () => {
     for (const pair of [...pairs]) pair.reset();
@@ -65,10 +68,10 @@ export async function startProxy(targetPort: number, host = '127.0.0.1'): Promis
   };
 }
 
-function listening(server: Server): Promise<void> {
+function listening(server: Server, at: string): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', reject);
-    server.listen(0, '127.0.0.1', resolve);
+    server.listen(0, at, resolve);
   });
 }
 
