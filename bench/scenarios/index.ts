@@ -1,4 +1,5 @@
 import type { Scenario } from '../support/bench.js';
+import { exporting } from './export.js';
 import { failover } from './failover.js';
 import { fanout } from './fanout.js';
 import { flat } from './flat.js';
@@ -23,4 +24,5 @@ export const scenarios: readonly Scenario[] = [
   memory,
   rows,
   slow,
+  exporting,
 ];

@@ -1,9 +1,16 @@
 import { parseRow, rowEnd } from './csv.js';
 import type { KeyTexts } from './record.js';
 
+/** Where a column of the key stands in a row. */
+export interface KeyPlace {
+  readonly place: number;
+  /** One number may be written in several ways: 1 and 1.0, 0 and -0. */
+  readonly number: boolean;
+}
+
 export interface CutterOptions {
-  /** Places of the key's columns in a row. Empty: no key, and a piece may end behind any row. */
-  readonly key: readonly number[];
+  /** Empty: no key, and a piece may end behind any row. */
+  readonly key: readonly KeyPlace[];
   /** A piece ends at the first place where it may after it has this many rows, or bytes. */
   readonly rows: number;
   readonly bytes: number;
@@ -77,14 +84,25 @@ export class Cutter {
   }
 
   #isBeyond(data: Buffer, from: number, end: number): boolean {
-    const key = this.#keyOf(data, from, end);
-    return this.options.key.length === 0 || key.some((text, i) => text !== this.#edge?.[i]);
+    const { key } = this.options;
+    const texts = this.#keyOf(data, from, end);
+    return key.length === 0 || key.some(({ number }, i) => !isSame(texts[i] ?? null, this.#edge?.[i] ?? null, number));
   }
 
   #keyOf(data: Buffer, from: number, end: number): KeyTexts {
     const { key } = this.options;
     if (key.length === 0) return [];
     const row = parseRow(data, from, end - 1);
-    return key.map((place) => row[place] ?? null);
+    return key.map(({ place }) => row[place] ?? null);
   }
+}
+
+/** As the database compares them: whoever goes on behind a key goes on behind all that is equal to it. */
+function isSame(a: string | null, b: string | null, number: boolean): boolean {
+  return a === b || (number && a !== null && b !== null && plain(a) === plain(b));
+}
+
+function plain(text: string): string {
+  const short = /^-?\d+\.\d+$/.test(text) ? text.replace(/\.?0+$/, '') : text;
+  return short === '-0' ? '0' : short;
 }

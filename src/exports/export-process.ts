@@ -2,7 +2,7 @@ import { describe, PollcastError, toPollcastError } from '../errors.js';
 import type { Timer } from '../kernel/clock.js';
 import type { ProcessContext, Running, StopReason } from '../kernel/kind.js';
 import type { ExportParts } from './parts.js';
-import { folderOf, isUnderWay, viewOf, type ExportRecord, type ExportView } from './record.js';
+import { isUnderWay, viewOf, type ExportRecord, type ExportView } from './record.js';
 import { Stopped, Work } from './work.js';
 
 export type ExportMessage =
@@ -82,7 +82,7 @@ export class ExportProcess implements Running<ExportMessage, ExportAnswer> {
     if (reason === 'handover') await work?.handOver(HANDOVER_PATIENCE_MS);
     else await work?.stop();
     // An operator has ended it: nobody knows of its files any more.
-    if (reason === 'retired' && this.#record) await this.#remove(this.#record.id);
+    if (reason === 'retired' && this.#record) await this.#remove(this.#record);
   }
 
   async #request(wanted: (ExportMessage & { do: 'request' })['export']): Promise<ExportAnswer> {
@@ -96,6 +96,7 @@ export class ExportProcess implements Running<ExportMessage, ExportAnswer> {
     const now = this.parts.clock.now();
     const record: ExportRecord = {
       ...wanted,
+      folder: `${this.parts.root}/${wanted.id}`,
       state: 'pending',
       rows: 0,
       progress: 0,
@@ -116,7 +117,7 @@ export class ExportProcess implements Running<ExportMessage, ExportAnswer> {
     this.#expiryTimer?.cancel();
     this.#announce();
     this.#begin();
-    if (before) void this.#remove(before.id);
+    if (before) void this.#remove(before);
     return { export: viewOf(record) };
   }
 
@@ -127,14 +128,14 @@ export class ExportProcess implements Running<ExportMessage, ExportAnswer> {
     }
     await this.#endWork();
     await this.#finish({ state: 'cancelled', pieces: [], kept: 0 });
-    await this.#remove(record.id);
+    await this.#remove(record);
     return { export: this.#record && viewOf(this.#record) };
   }
 
   async #dismiss(id: string): Promise<ExportAnswer> {
     if (this.#record?.id !== id) throw new PollcastError('NOT_FOUND', 'there is no such export');
     await this.#endWork();
-    await this.#forget(id);
+    await this.#forget();
     return { export: null };
   }
 
@@ -170,12 +171,12 @@ export class ExportProcess implements Running<ExportMessage, ExportAnswer> {
   async #done(work: Work, change: Partial<ExportRecord>): Promise<void> {
     // Stopped: whoever did that says what becomes of it.
     if (this.#work !== work || this.#stopped || work.signal.reason instanceof Stopped || !this.#record) return;
-    const { id } = this.#record;
+    const { folder } = this.#record;
     try {
       await this.#finish(change, work);
       if (this.#work !== work || this.#stopped) return;
       this.#work = null;
-      await this.#tidy(id);
+      await this.#tidy(folder);
     } catch (error) {
       this.context.log.warn({ err: error, name: this.context.name }, 'an export ended, but that could not be kept');
     }
@@ -252,10 +253,9 @@ export class ExportProcess implements Running<ExportMessage, ExportAnswer> {
 
   async #expire(): Promise<void> {
     if (this.#stopped || isUnderWay(this.#record)) return;
-    const id = this.#record?.id;
     try {
-      if (id === undefined) await this.context.retire();
-      else await this.#forget(id);
+      if (this.#record === null) await this.context.retire();
+      else await this.#forget();
     } catch (error) {
       this.context.log.debug({ err: error, name: this.context.name }, 'tried again: an export is over');
     }
@@ -263,25 +263,26 @@ export class ExportProcess implements Running<ExportMessage, ExportAnswer> {
     if (!this.#stopped && !this.#work) this.#awaitExpiry();
   }
 
-  async #forget(id: string): Promise<void> {
+  async #forget(): Promise<void> {
+    const before = this.#record;
     this.#record = null;
     await this.#save();
-    await this.#remove(id);
+    if (before) await this.#remove(before);
     if (!this.#record && !(await this.context.retire())) this.#awaitExpiry();
   }
 
   /** Files that other owners of this export left behind, and pieces that were made into another file. */
-  async #tidy(id: string): Promise<void> {
+  async #tidy(folder: string): Promise<void> {
     const kept = new Set(this.#record?.pieces.map(({ path }) => path));
-    if (this.#record?.id !== id) return;
-    for await (const { path } of this.parts.storage.list(folderOf(id))) {
+    if (this.#record?.folder !== folder) return;
+    for await (const { path } of this.parts.storage.list(folder)) {
       if (!kept.has(path)) await this.parts.storage.delete(path);
     }
   }
 
   /** What cannot be removed now is found as a zombie. */
-  async #remove(id: string): Promise<void> {
-    await this.parts.storage.deleteAll(folderOf(id)).catch((error: unknown) => {
+  async #remove({ id, folder }: ExportRecord): Promise<void> {
+    await this.parts.storage.deleteAll(folder).catch((error: unknown) => {
       this.context.log.warn({ err: error, id }, 'files of an export could not be removed');
     });
   }

@@ -1,10 +1,12 @@
 import { Inject, Module, type OnModuleInit } from '@nestjs/common';
+import { clusterMarkOf } from '../cluster/cluster-mark.js';
 import type { Config } from '../config.js';
 import type { Database } from '../database/database.js';
 import { Kernel } from '../kernel/kernel.js';
 import type { Logger } from '../kernel/log.js';
 import type { ClusterPorts } from '../kernel/ports/cluster.js';
 import { CLUSTER_PORTS, CONFIG, DATABASE, LOG, STORAGE } from '../node.tokens.js';
+import { ZombieSources } from '../ops/zombie-sources.js';
 import { Slots } from '../polling/sources/slots.js';
 import { People } from '../sockets/people.js';
 import type { Storage } from '../storage/storage.js';
@@ -13,6 +15,8 @@ import { exportKind } from './export-kind.js';
 import { ExportsController } from './exports.controller.js';
 import { ExportsGateway } from './exports.gateway.js';
 import { Exports } from './exports.js';
+import { OrphanFiles } from './orphans.js';
+import { exportsRoot } from './record.js';
 
 /** Exports that a node works on at once; the others wait, pending. */
 const AT_ONCE = 4;
@@ -42,14 +46,19 @@ export class ExportsModule implements OnModuleInit {
     @Inject(DATABASE) private readonly database: Database,
     @Inject(TopicCatalogue) private readonly topics: TopicCatalogue,
     @Inject(People) private readonly people: People,
+    @Inject(ZombieSources) private readonly zombies: ZombieSources,
+    @Inject(CLUSTER_PORTS) private readonly ports: ClusterPorts,
     @Inject(CONFIG) private readonly config: Config,
     @Inject(LOG) private readonly log: Logger,
   ) {}
 
   onModuleInit(): void {
     const slots = new Slots(AT_ONCE);
+    const root = exportsRoot(clusterMarkOf(this.config));
+    this.zombies.add(new OrphanFiles(this.storage, this.ports.store, root, this.kernel.clock, this.log));
     this.kernel.define(
       exportKind({
+        root,
         storage: this.storage,
         connectionString: this.database.url,
         node: this.config.nodeName,

@@ -6,6 +6,7 @@ import { describeStatement, type ResultField } from '../topics/describe-statemen
 import type { Channel } from '../topics/topic.js';
 import { columnOf, type Column } from './columns.js';
 import { copyOut } from './copy-out.js';
+import type { KeyPlace } from './cutter.js';
 import { copyOf, selectOf } from './statement.js';
 import type { KeyTexts } from './record.js';
 
@@ -27,8 +28,7 @@ export interface Result {
   columns(): readonly Column[];
   /** How many rows are expected; 0: nobody can tell. */
   readonly expected: number;
-  /** Places of the key's columns in a row. */
-  readonly key: readonly number[];
+  readonly key: readonly KeyPlace[];
   /** CSV, as COPY writes it. To be read to its end, or left: the query ends with it. */
   readonly chunks: AsyncIterable<Buffer>;
 }
@@ -102,7 +102,7 @@ async function ask(
   const key = places.map((place) => fields[place] as ResultField);
   return {
     columns: () => columns,
-    key: places,
+    key: places.map((place) => ({ place, number: columns[place]?.type === 'number' })),
     expected: plan?.['QUERY PLAN'][0].Plan['Plan Rows'] ?? 0,
     chunks: client.query(copyOut(copyOf(select, { key, after, limit, header }))) as AsyncIterable<Buffer>,
   };

@@ -21,6 +21,8 @@ export interface ExportSettings {
 
 /** What an export needs of its node. */
 export interface ExportParts {
+  /** The folder of this cluster's exports. */
+  readonly root: string;
   readonly storage: Storage;
   /** Where the topics' queries go. */
   readonly connectionString: string;

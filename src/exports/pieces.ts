@@ -33,6 +33,12 @@ export class PieceWriter {
     }
   }
 
+  /** Gives it up, whatever there is of it; resolves when nothing of it is left. */
+  async abandon(): Promise<void> {
+    this.#stream.destroy(new Error('given up'));
+    await this.#stored.catch(() => undefined);
+  }
+
   /** Resolves with its size once it is stored. */
   end(): Promise<number> {
     this.#stream.end();

@@ -6,16 +6,23 @@ export const EXPORT_KIND = 'export';
 export const FORMATS = ['csv', 'xlsx', 'pdf'] as const;
 export type Format = (typeof FORMATS)[number];
 
-/** All files of exports lie below this folder of the storage, those of one export in a folder of its own. */
-export const EXPORTS_FOLDER = 'exports';
+/**
+ * All files of a cluster's exports lie below this folder of the storage, those of one export in a folder of its own. Clusters
+ * that share a storage do not take each other's files for nobody's.
+ */
+export function exportsRoot(cluster: string): string {
+  return `exports/${cluster}`;
+}
 
 /** The process that makes a user's exports, one at a time. */
 export function processOf(user: string): string {
   return `${EXPORT_KIND}:${encodeURIComponent(user)}`;
 }
 
-export function folderOf(id: string): string {
-  return `${EXPORTS_FOLDER}/${id}`;
+/** The fence of the owner that wrote a file: its name begins with it. */
+export function fenceOf(path: string): number | undefined {
+  const [, fence] = /\/(\d+)-[^/]*$/.exec(path) ?? [];
+  return fence === undefined ? undefined : Number(fence);
 }
 
 export function fileUrl(id: string): string {
@@ -42,6 +49,8 @@ export type KeyTexts = readonly (string | null)[];
 export interface ExportRecord {
   readonly id: string;
   readonly user: string;
+  /** Of the storage: where its files lie. */
+  readonly folder: string;
   readonly topic: string;
   readonly title: string;
   /** The topic's version that `pieces` were made by: another one's rows do not go with them. */

@@ -7,7 +7,7 @@ import { tooSlow, withRows, type Result } from './gather.js';
 import { makeFile } from './make.js';
 import type { ExportParts } from './parts.js';
 import { PieceWriter } from './pieces.js';
-import { folderOf, shareOf, type ExportRecord, type Piece } from './record.js';
+import { shareOf, type ExportRecord, type Piece } from './record.js';
 
 /** What the work on an export sees of its process. */
 export interface Desk {
@@ -151,25 +151,33 @@ export class Work {
     this.#cutter = cutter;
     if (this.#handing) return;
     let writer: PieceWriter | null = null;
-    for await (const chunk of result.chunks) {
-      signal.throwIfAborted();
-      for (const step of cutter.feed(chunk)) {
-        if (step.kind === 'data') {
-          const { rows } = desk.record();
-          if (rows + step.rows > most && whole) throw tooMany(most);
-          writer ??= this.#nextPiece();
-          await writer.feed(step.data, step.rows);
-          this.#progress(rows + step.rows);
-        } else if (writer) {
-          await this.#endPiece(writer, { after: step.after });
-          writer = null;
-          if (this.#handing) return;
+    try {
+      for await (const chunk of result.chunks) {
+        signal.throwIfAborted();
+        for (const step of cutter.feed(chunk)) {
+          if (step.kind === 'data') {
+            const { rows } = desk.record();
+            if (rows + step.rows > most && whole) throw tooMany(most);
+            writer ??= this.#nextPiece();
+            await writer.feed(step.data, step.rows);
+            this.#progress(rows + step.rows);
+          } else if (writer) {
+            const full = writer;
+            writer = null;
+            await this.#endPiece(full, { after: step.after });
+            if (this.#handing) return;
+          }
         }
       }
+      this.#cutter = null;
+      const last = writer ?? this.#nextPiece();
+      writer = null;
+      const stage = desk.record().format === 'csv' ? 'made' : 'gathered';
+      await this.#endPiece(last, { stage, columns: result.columns() });
+    } finally {
+      // The rows ended before their time: half a piece is not kept open, nor on the disk.
+      await writer?.abandon();
     }
-    this.#cutter = null;
-    const stage = desk.record().format === 'csv' ? 'made' : 'gathered';
-    await this.#endPiece(writer ?? this.#nextPiece(), { stage, columns: result.columns() });
   }
 
   async #make(topic: Topic): Promise<void> {
@@ -177,7 +185,7 @@ export class Work {
     this.#making = true;
     const { desk, parts, signal } = this;
     const record = desk.record();
-    const path = `${folderOf(record.id)}/${desk.fence}-file.${record.format}`;
+    const path = `${record.folder}/${desk.fence}-file.${record.format}`;
     const piece = await makeFile(record, topic, {
       storage: parts.storage,
       path,
@@ -201,9 +209,9 @@ export class Work {
   /** Its name is no other owner's: a paused one that writes on spoils nothing. */
   #nextPiece(): PieceWriter {
     const { desk, parts, signal } = this;
-    const { id, pieces } = desk.record();
+    const { folder, pieces } = desk.record();
     const number = String(pieces.length + 1).padStart(5, '0');
-    return new PieceWriter(parts.storage, `${folderOf(id)}/${desk.fence}-${number}.csv`, signal);
+    return new PieceWriter(parts.storage, `${folder}/${desk.fence}-${number}.csv`, signal);
   }
 
   async #endPiece(

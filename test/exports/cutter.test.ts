@@ -25,9 +25,33 @@ test('rows of CSV are told apart, and their fields: quotes, newlines within, NUL
   expect(rowEnd(Buffer.from('1,"x\n'), 0)).toBe(-1);
 });
 
+test('numbers are the same however they are written, texts are not', () => {
+  const cutsOf = (lines: string[], number: boolean): number => {
+    const cutter = new Cutter({ key: [{ place: 0, number }], rows: 1, bytes: 1e9, header: false });
+    return [...cutter.feed(Buffer.from(`${lines.join('\n')}\n`))].filter(({ kind }) => kind === 'cut').length;
+  };
+  for (const same of [
+    ['1', '1.0'],
+    ['-0', '0'],
+    ['1.50', '1.5'],
+    ['100', '100.00'],
+    ['0.0', '-0'],
+  ]) {
+    expect([cutsOf(same, true), cutsOf(same, false)]).toEqual([0, 1]);
+  }
+  for (const other of [
+    ['1', '10'],
+    ['1', '-1'],
+    ['1e10', '1e1'],
+    ['NaN', '0'],
+    ['0.01', '0.1'],
+  ])
+    expect(cutsOf(other, true)).toBe(1);
+});
+
 describe('pieces', () => {
   const cut = async (size: number, key: number[], rows: number): Promise<{ text: string; rows: number }[]> => {
-    const cutter = new Cutter({ key, rows, bytes: 1e9, header: true });
+    const cutter = new Cutter({ key: key.map((place) => ({ place, number: false })), rows, bytes: 1e9, header: true });
     const pieces = [{ text: '', rows: 0 }];
     for await (const chunk of bytes(CSV, size)) {
       for (const step of cutter.feed(chunk)) {

@@ -1,26 +1,23 @@
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { buffer } from 'node:stream/consumers';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { streamXlsxRows } from 'hucre/xlsx';
-import { SignJWT } from 'jose';
-import pg from 'pg';
-import { to as copyTo } from 'pg-copy-streams';
 import type { Socket } from 'socket.io-client';
-import type { ExportView } from '../../src/exports/record.js';
-import { Lookout, nodeNamed, others } from '../cluster/hub.js';
-import { call, connectSocket, type Answer } from '../cluster/viewer.js';
+import { clusterMarkOf } from '../../src/cluster/cluster-mark.js';
+import { exportsRoot } from '../../src/exports/record.js';
+import { call } from '../cluster/viewer.js';
 import { startCluster, type TestCluster } from '../support/cluster.js';
 import { eventually } from '../support/eventually.js';
+import { projectRoot } from '../support/project.js';
+import { connect as arrive, copy, current, download, ended, exported, folders, JWT, request } from './users.js';
 
-const SECRET = 'a secret that only the issuer and the hub know';
+const ADMIN = 'a-token-for-admins-of-the-test';
 const ROWS = 260_000;
-const PIECE_ROWS = 100_000;
 const COLUMNS = `id, CASE WHEN id % 7 = 0 THEN E'two\\nlines, "quoted"' WHEN id % 5 = 0 THEN NULL ELSE 'n° ' || id END AS name`;
 
 let cluster: TestCluster;
-let lookout: Lookout;
 let files: string;
 const sockets: Socket[] = [];
 
@@ -39,73 +36,21 @@ beforeAll(async () => {
     schema:
       `CREATE TABLE things AS SELECT i AS id, timestamptz '2026-01-01' + i * interval '1 s' AS at ` +
       `FROM generate_series(1, ${ROWS}) AS i; ALTER TABLE things ADD PRIMARY KEY (id); ANALYZE things`,
-    env: { STORAGE_URL: `file:${files}`, AUTH: 'jwt', AUTH_JWT_SECRET: SECRET },
+    env: { STORAGE_URL: `file:${files}`, ADMIN_TOKEN: ADMIN, ...JWT },
   });
-  lookout = new Lookout(cluster);
 }, 90_000);
 
 afterAll(async () => {
   for (const socket of sockets) socket.close();
-  await lookout.close();
   await cluster.stop();
   await rm(files, { recursive: true, force: true });
 }, 60_000);
 
-function token(user: string): Promise<string> {
-  return new SignJWT({ sub: user })
-    .setProtectedHeader({ alg: 'HS256' })
-    .setExpirationTime('1h')
-    .sign(new TextEncoder().encode(SECRET));
-}
-
 /** Somebody at a node, and what he is told. */
-async function connect(user: string, url = cluster.url): Promise<{ socket: Socket; told: ExportView[] }> {
-  const socket = await connectSocket(url, { auth: { token: await token(user) } });
-  sockets.push(socket);
-  const told: ExportView[] = [];
-  socket.on('export', (view: ExportView) => told.push(view));
-  return { socket, told };
-}
-
-function exported(answer: Answer): ExportView {
-  if (!answer.ok) throw new Error(`refused: ${JSON.stringify(answer.error)}`);
-  return answer.export as ExportView;
-}
-
-async function request(socket: Socket, topic: string, params = {}): Promise<ExportView> {
-  return exported(await call(socket, 'export:request', { topic, params, format: 'csv' }));
-}
-
-async function current(socket: Socket): Promise<ExportView | null> {
-  const answer = await call(socket, 'export:current', {});
-  if (!answer.ok) throw new Error(`refused: ${JSON.stringify(answer.error)}`);
-  return answer.export as ExportView | null;
-}
-
-/** Waits for the end of it. */
-function ended(socket: Socket): Promise<ExportView> {
-  return eventually(
-    async () => {
-      const view = await current(socket);
-      return view && view.state !== 'pending' && view.state !== 'processing' ? view : null;
-    },
-    { what: 'the end of the export', deadlineMs: 60_000 },
-  );
-}
-
-async function download(user: string, url: string | undefined, base: string, headers = {}): Promise<Response> {
-  return fetch(`${base}${url ?? '/none'}`, { headers: { ...headers, Authorization: `Bearer ${await token(user)}` } });
-}
-
-/** What Postgres itself writes. */
-async function copy(select: string): Promise<string> {
-  const client = new pg.Client({ connectionString: cluster.database.url });
-  await client.connect();
-  try {
-    return (await buffer(client.query(copyTo(`COPY (${select}) TO STDOUT (FORMAT csv, HEADER)`)))).toString();
-  } finally {
-    await client.end();
-  }
+async function connect(user: string, url = cluster.url): ReturnType<typeof arrive> {
+  const arrived = await arrive(user, url);
+  sockets.push(arrived.socket);
+  return arrived;
 }
 
 test('a csv is what COPY writes, from any node, as a whole or by a range, and only for its owner', async () => {
@@ -114,7 +59,7 @@ test('a csv is what COPY writes, from any node, as a whole or by a range, and on
   expect(asked).toMatchObject({ topic: 'things', format: 'csv', state: 'pending', rows: 0, progress: 0 });
   const ready = await ended(socket);
   expect(ready).toMatchObject({ id: asked.id, state: 'ready', rows: ROWS, progress: 1 });
-  const wanted = await copy(`SELECT ${COLUMNS}, at FROM things ORDER BY id`);
+  const wanted = await copy(cluster, `SELECT ${COLUMNS}, at FROM things ORDER BY id`);
   for (const node of cluster.nodes) {
     const response = await download('ada', ready.url, node.url);
     expect(response.status).toBe(200);
@@ -142,7 +87,7 @@ test('a csv is what COPY writes, from any node, as a whole or by a range, and on
   expect(await call(socket, 'export:dismiss', { id: ready.id })).toEqual({ ok: true });
   expect(await current(socket)).toBeNull();
   expect((await download('ada', ready.url, cluster.url)).status).toBe(404);
-  expect(await readdir(join(files, 'exports')).catch(() => [])).not.toContain(ready.id);
+  expect((await folders(files)).some((folder) => folder.endsWith(String(ready.id)))).toBe(false);
 }, 120_000);
 
 test('xlsx and pdf are of the same rows, under their own types', async () => {
@@ -188,7 +133,7 @@ test('100 requests of one user at once, through three nodes, make one export; th
   expect(await call(socket, 'export:cancel', { id: 'another' })).toMatchObject({ error: { code: 'NOT_FOUND' } });
   expect(exported(await call(socket, 'export:cancel', {}))).toMatchObject({ id: made[0], state: 'cancelled' });
   for (const { told } of people) await eventually(() => told.at(-1)?.state === 'cancelled');
-  expect(await readdir(join(files, 'exports')).catch(() => [])).not.toContain(made[0]);
+  expect((await folders(files)).some((folder) => folder.endsWith(String(made[0])))).toBe(false);
   const busy = `SELECT 1 FROM pg_stat_activity WHERE query LIKE 'COPY%' AND state = 'active'`;
   await eventually(async () => (await cluster.postgres.query(busy)).length === 0, { what: 'the end of the query' });
   // Over is over: the next one may be asked for.
@@ -222,36 +167,53 @@ test('what cannot be exported is answered with a code, and a failed export can b
   expect(await ended(socket)).toMatchObject({ state: 'ready', rows: 1 });
 }, 120_000);
 
-test('kill -9 of the exporting node half-way: another goes on behind the last piece, no row lost or doubled', async () => {
-  const probe = await connect('dora');
-  const { id } = await request(probe.socket, 'slow');
-  const owner = await eventually(() => lookout.owner('export:dora'), { what: 'an owner' });
-  const witness = others(cluster.nodes, owner.node)[0];
-  if (!witness) throw new Error('no other node');
-  const { socket } = await connect('dora', witness.url);
-  await eventually(async () => ((await current(socket))?.rows ?? 0) > PIECE_ROWS + 10_000, {
-    what: 'more than a piece',
-    deadlineMs: 60_000,
-  });
-  const killedAt = Date.now();
-  await nodeNamed(cluster.nodes, owner.node).kill('SIGKILL');
-  const next = await lookout.newOwner('export:dora', owner.node);
-  console.log(`kill -9 of the exporting node: another went on after ${Date.now() - killedAt} ms`);
-  expect(next.fence).toBeGreaterThan(owner.fence);
+test('a file that no export knows is found and removed: by the tool, and by the admin API', async () => {
+  const mark = clusterMarkOf({ redisUrl: cluster.redis.url, redisPrefix: cluster.prefix, port: 0 });
+  const folder = join(files, exportsRoot(mark), 'nobodys');
+  const name = `${exportsRoot(mark)}/nobodys`;
+  const { socket } = await connect('gus');
+  await request(socket, 'part', { most: 2 });
   const ready = await ended(socket);
-  expect(ready).toMatchObject({ id, state: 'ready', rows: ROWS });
-  expect(ready.restarted).toBeUndefined();
-  const response = await download('dora', ready.url, witness.url);
-  const wanted = await copy(`SELECT ${COLUMNS}, CASE WHEN id % 1000 = 0 THEN '' END AS pause FROM things ORDER BY id`);
-  expect((await response.text()) === wanted).toBe(true);
-  // The first piece is the first owner's still: it was not done again. What it left unfinished goes with the folder.
-  const owners = async (): Promise<string> =>
-    (await readdir(join(files, 'exports', id)))
-      .filter((name) => !name.startsWith('.'))
-      .sort()
-      .map((name) => name.slice(0, name.indexOf('-')))
-      .join();
-  await eventually(async () => (await owners()) === [owner.fence, next.fence, next.fence].join(), { what: 'pieces' });
-  expect(await call(socket, 'export:dismiss', { id })).toEqual({ ok: true });
-  expect(await readdir(join(files, 'exports')).catch(() => [])).not.toContain(id);
-}, 120_000);
+  const plant = async (): Promise<void> => {
+    await mkdir(folder, { recursive: true });
+    await writeFile(join(folder, '7-00001.csv'), 'left');
+    await writeFile(join(folder, '.x.unfinished'), 'half');
+  };
+  const headers = { Authorization: `Bearer ${ADMIN}` };
+  const api = async (path: string, method = 'GET'): Promise<unknown> =>
+    (await fetch(`${cluster.url}/api/zombies${path}`, { method, headers })).json();
+  const found = {
+    kind: 'orphan-file',
+    name,
+    node: null,
+    evidence: '2 files, 8 bytes, of an export that no record names',
+  };
+
+  await plant();
+  expect(await zombies()).toMatchObject([found]);
+  expect(await api('')).toMatchObject([found]);
+  expect(await zombies('--clean')).toMatchObject([{ ...found, removed: true }]);
+  expect(await zombies()).toEqual([]);
+  await plant();
+  expect(await api('/clean', 'POST')).toMatchObject([{ ...found, removed: true }]);
+  expect(await api('')).toEqual([]);
+  expect((await folders(files)).some((one) => one.endsWith('nobodys'))).toBe(false);
+  expect(await (await download('gus', ready.url, cluster.url)).text()).toBe('id,name\n1,x\n2,x\n');
+}, 60_000);
+
+/** The real tool, over the cluster's Redis and its storage. */
+async function zombies(...args: string[]): Promise<unknown> {
+  const { REDIS_URL, REDIS_PREFIX } = { REDIS_URL: cluster.redis.url, REDIS_PREFIX: cluster.prefix };
+  const env = { PATH: process.env.PATH, REDIS_URL, REDIS_PREFIX, STORAGE_URL: `file:${files}` };
+  const tool = [join(projectRoot, 'dist', 'cli.js'), 'zombies', '--json', ...args];
+  return new Promise((resolve, reject) => {
+    // It ends with 1 when there are some.
+    execFile(process.execPath, tool, { env }, (_error, stdout, stderr) => {
+      try {
+        resolve(JSON.parse(stdout));
+      } catch (cause) {
+        reject(new Error(`${stdout}\n${stderr}`, { cause }));
+      }
+    });
+  });
+}

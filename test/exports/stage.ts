@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
@@ -25,6 +25,8 @@ export const SETTINGS: ExportSettings = {
   announceMs: 260,
 };
 
+export const ROOT = 'exports/here';
+
 export interface StageNode extends VirtualNode {
   readonly exports: Exports;
 }
@@ -46,11 +48,13 @@ export class Stage {
   private constructor(
     readonly folder: string,
     readonly storage: Storage,
+    private readonly own: boolean,
   ) {}
 
-  static async open(): Promise<Stage> {
-    const folder = await mkdtemp(join(tmpdir(), 'pollcast-exports-'));
-    return new Stage(folder, new FileStorage(folder));
+  /** @param given a folder that is there; absent: one that goes with the stage */
+  static async open(given?: string): Promise<Stage> {
+    const folder = given ?? (await mkdtemp(join(tmpdir(), 'pollcast-exports-')));
+    return new Stage(folder, new FileStorage(folder), given === undefined);
   }
 
   /** A topic in code. */
@@ -62,6 +66,7 @@ export class Stage {
 
   async node(name: string, { settings, connectionString = '', storage }: StageOptions = {}): Promise<StageNode> {
     const parts: ExportParts = {
+      root: ROOT,
       storage: storage?.(this.storage) ?? this.storage,
       connectionString,
       node: name,
@@ -110,12 +115,37 @@ export class Stage {
     return buffer(piecesOf(this.storage, pieces, new AbortController().signal));
   }
 
-  read(path: string): Promise<Buffer> {
-    return readFile(join(this.folder, path));
+  /** What writers have not finished, by path. */
+  async unfinished(): Promise<string[]> {
+    const paths = [];
+    for await (const { path } of this.storage.unfinished(ROOT)) paths.push(path);
+    return paths;
+  }
+
+  /** All whole files of exports, by path. */
+  async files(): Promise<string[]> {
+    const paths = [];
+    for await (const { path } of this.storage.list(ROOT)) paths.push(path);
+    return paths;
   }
 
   async close(): Promise<void> {
     await this.cluster.close();
-    await rm(this.folder, { recursive: true, force: true });
+    if (this.own) await rm(this.folder, { recursive: true, force: true });
   }
+}
+
+/** A storage that does some things otherwise. */
+export function altered(real: Storage, change: Partial<Storage>): Storage {
+  return {
+    write: (path, source, signal) => real.write(path, source, signal),
+    read: (path, range) => real.read(path, range),
+    stat: (path) => real.stat(path),
+    list: (folder) => real.list(folder),
+    unfinished: (folder) => real.unfinished(folder),
+    delete: (path) => real.delete(path),
+    deleteAll: (folder) => real.deleteAll(folder),
+    close: () => real.close(),
+    ...change,
+  };
 }

@@ -1,10 +1,14 @@
+import { clusterMarkOf } from '../../cluster/cluster-mark.js';
 import { openCluster, openFrames } from '../../cluster/cluster.js';
 import { readConfig, redactUrls } from '../../config.js';
 import { describe, PollcastError } from '../../errors.js';
 import { KernelClient } from '../../kernel/client.js';
 import { silent } from '../../kernel/log.js';
+import { OrphanFiles } from '../../exports/orphans.js';
+import { exportsRoot } from '../../exports/record.js';
+import { systemClock } from '../../kernel/clock.js';
 import { Leftovers } from '../../recordings/leftovers.js';
-import { clusterMarkOf } from '../../recordings/cluster-mark.js';
+import { openStorage } from '../../storage/open.js';
 import { Operations, type Operator } from '../operations.js';
 import { HttpOperator } from './http-operator.js';
 import type { Terminal } from './terminal.js';
@@ -39,14 +43,23 @@ async function open(
     const ports = await openCluster({ ...config, nodeName: `operator-${process.pid}` }, silent);
     const commands = await KernelClient.open(ports, silent);
     const { leaseMs, lingerMs } = config;
+    const cluster = clusterMarkOf(config);
+    const storage = await openStorage(config.storage);
     const operations = new Operations({
       ports,
       commands,
       frames: openFrames(ports),
       settings: { leaseMs, lingerMs },
-      zombieSources: [new Leftovers(clusterMarkOf(config))],
+      zombieSources: [
+        new Leftovers(cluster),
+        new OrphanFiles(storage, ports.store, exportsRoot(cluster), systemClock, silent),
+      ],
     });
-    return { operations, close: () => commands.close() };
+    const close = async (): Promise<void> => {
+      await commands.close();
+      await storage.close();
+    };
+    return { operations, close };
   } catch (error) {
     const where = redactUrls([config.redisUrl, ...config.lockRedisUrls].join(', '));
     const cause = error instanceof Error && error.cause !== undefined ? ` (${describe(error.cause)})` : '';
