@@ -7,6 +7,9 @@ const GROUP_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 
 
 /** What row workers count. */
 export class RowCounts implements RowMetrics {
+  /** A child of each outcome: to find it by its labels at each step would cost more than the step. */
+  readonly #outcomes = new Map<string, Map<Outcome, Counter.Internal>>();
+  readonly #lateOf = new Map<string, Histogram.Internal<'worker'>>();
   readonly #running = new Map<string, () => number>();
   readonly #steps: Counter<'worker' | 'outcome'>;
   readonly #rows: Counter<'worker'>;
@@ -54,7 +57,11 @@ export class RowCounts implements RowMetrics {
   }
 
   step(worker: string, outcome: Outcome): void {
-    this.#steps.inc({ worker, outcome });
+    let outcomes = this.#outcomes.get(worker);
+    if (!outcomes) this.#outcomes.set(worker, (outcomes = new Map()));
+    let counter = outcomes.get(outcome);
+    if (!counter) outcomes.set(outcome, (counter = this.#steps.labels(worker, outcome)));
+    counter.inc();
   }
 
   group(worker: string, rows: number, seconds: number): void {
@@ -63,7 +70,9 @@ export class RowCounts implements RowMetrics {
   }
 
   late(worker: string, seconds: number): void {
-    this.#late.observe({ worker }, seconds);
+    let histogram = this.#lateOf.get(worker);
+    if (!histogram) this.#lateOf.set(worker, (histogram = this.#late.labels(worker)));
+    histogram.observe(seconds);
   }
 
   running(worker: string, read: () => number): void {

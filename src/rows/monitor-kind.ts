@@ -23,8 +23,8 @@ export interface MonitorParts {
 export type MonitorMessage = { readonly do: 'tell' };
 
 const ANSWER_MS = 3_000;
-/** Looks that a slice has nothing to do before it ends. */
-const IDLE_LOOKS = 3;
+/** Looks that a slice has nothing to do before it ends: long enough for the next wave of rows to find it there. */
+const IDLE_LOOKS = 15;
 
 /**
  * The one process in the cluster that looks for rows. It counts the rows that match, asks what runs, deals the free places to

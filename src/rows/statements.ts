@@ -95,8 +95,8 @@ export class Statements {
   }
 
   /**
-   * Writes a group: $1 slices and $2 fences of those that write; $3 slice, $4 key, $5 version of each row, then one array for
-   * each column. → n, version, row, whether it still matches, of those rows that were written.
+   * Writes a group: $1 slices and $2 fences of those that write; $3 the place of its slice among them, $4 key, $5 version of each
+   * row, then one array for each column. → n, version, row, whether it still matches, of those rows that were written.
    *
    * The fences are read under a lock that lasts until the commit, so a slice's new owner, who raises its fence first, comes either
    * before this (nothing of that slice is written) or after it (and sees what it wrote). A row is written only if it is the very
@@ -109,14 +109,14 @@ export class Statements {
     const values = ['pollcast_slice', 'pollcast_key', 'pollcast_version', ...places, 'pollcast_n'].join(', ');
     return `
       WITH pollcast_mine AS MATERIALIZED (
-        SELECT f.slice AS pollcast_slice
-          FROM ${FENCES} f JOIN unnest($1::text[], $2::bigint[]) AS m (slice, fence) ON m.slice = f.slice AND m.fence = f.fence
+        SELECT m.place::int AS pollcast_slice
+          FROM ${FENCES} f JOIN unnest($1::text[], $2::bigint[]) WITH ORDINALITY AS m (slice, fence, place) ON m.slice = f.slice AND m.fence = f.fence
            FOR SHARE OF f
       ), pollcast_free AS MATERIALIZED (
         SELECT ${this.#self}.ctid AS pollcast_at, ${this.#self}.tableoid AS pollcast_in, ${['pollcast_n', ...places].map((name) => `v.${name}`).join(', ')}
-          FROM unnest($3::text[], $4::text[], $5::text[]${arrays}) WITH ORDINALITY AS v (${values})
+          FROM unnest($3::int[], $4::${keyType}[], $5::xid[]${arrays}) WITH ORDINALITY AS v (${values})
           JOIN pollcast_mine ON pollcast_mine.pollcast_slice = v.pollcast_slice
-          JOIN ${this.table} ON ${this.#key} = v.pollcast_key::${keyType} AND ${this.#self}.xmin = v.pollcast_version::xid
+          JOIN ${this.table} ON ${this.#key} = v.pollcast_key AND ${this.#self}.xmin = v.pollcast_version
            FOR NO KEY UPDATE OF ${this.#self} SKIP LOCKED
       )
       UPDATE ${this.table} SET ${sets.join(', ')}

@@ -4,7 +4,7 @@ import type { Logger } from '../kernel/log.js';
 import { classify, type Fault } from '../polling/sources/faults.js';
 import { didYouMean } from '../topics/nearest.js';
 import type { WorkerDefinition } from './definition.js';
-import { encode } from './encode.js';
+import { encode, textArray } from './encode.js';
 import { CREATE_FENCES, DESCRIBE, IS_KEY, RAISE_FENCE, READ_FENCES, Statements } from './statements.js';
 
 const PATIENCE_MS = 5_000;
@@ -145,15 +145,22 @@ export class RowTable {
       );
       this.#texts.set(columns, text);
     }
-    const slices = [...new Set(rows.map(({ slice }) => slice))];
+    const places = new Map<RowWrite['slice'], number>();
+    const placeOf = (slice: RowWrite['slice']): number => {
+      let place = places.get(slice);
+      if (place === undefined) places.set(slice, (place = places.size + 1));
+      return place;
+    };
+    const ofRows = `{${rows.map(({ slice }) => placeOf(slice)).join(',')}}`;
+    const slices = [...places.keys()];
     return seen(
       await this.#ask(text, [
         slices.map(({ name }) => name),
         slices.map(({ fence }) => fence),
-        rows.map(({ slice }) => slice.name),
-        rows.map(({ key }) => key),
-        rows.map(({ version }) => version),
-        ...names.map((_, column) => rows.map(({ values }) => values[column])),
+        ofRows,
+        textArray(rows.map(({ key }) => key)),
+        `{${rows.map(({ version }) => version).join(',')}}`,
+        ...names.map((_, column) => textArray(rows.map(({ values }) => values[column] ?? null))),
       ]),
     );
   }

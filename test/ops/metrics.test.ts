@@ -37,6 +37,31 @@ describe('metrics', () => {
     ]);
   });
 
+  it('count the steps of rows, their groups and their lateness, by worker', async () => {
+    const last = new Metrics();
+    const { rowWorkers } = last;
+    rowWorkers.step('countdown', 'written');
+    rowWorkers.step('countdown', 'written');
+    rowWorkers.step('auctions', 'crashed');
+    rowWorkers.group('countdown', 2, 0.004);
+    rowWorkers.late('countdown', 0.012);
+    rowWorkers.running('countdown', () => 7);
+    expect(await lines(last, 'pollcast_row_steps_total')).toEqual([
+      'pollcast_row_steps_total{worker="countdown",outcome="written"} 2',
+      'pollcast_row_steps_total{worker="auctions",outcome="crashed"} 1',
+    ]);
+    expect(await lines(last, 'pollcast_rows_written_total')).toEqual([
+      'pollcast_rows_written_total{worker="countdown"} 2',
+    ]);
+    expect(await lines(last, 'pollcast_row_group_seconds_sum')).toEqual([
+      'pollcast_row_group_seconds_sum{worker="countdown"} 0.004',
+    ]);
+    expect(await lines(last, 'pollcast_row_lateness_seconds_sum')).toEqual([
+      'pollcast_row_lateness_seconds_sum{worker="countdown"} 0.012',
+    ]);
+    expect(await lines(last, 'pollcast_rows_running')).toEqual(['pollcast_rows_running{worker="countdown"} 7']);
+  });
+
   it('count what happens in a kernel', async () => {
     const metrics = new Metrics();
     const events = new Events(silent);

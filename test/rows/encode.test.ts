@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { encode } from '../../src/rows/encode.js';
+import { encode, textArray } from '../../src/rows/encode.js';
 
 describe('a value as the text that Postgres reads', () => {
   it.each([
@@ -21,5 +21,15 @@ describe('a value as the text that Postgres reads', () => {
 
   it('is refused for what no column can hold', () => {
     expect(() => encode(() => 1, 'integer')).toThrow('expected a value for a column of type integer, got a function');
+  });
+});
+
+describe('many texts as one array', () => {
+  it('are quoted where they would mean something else', () => {
+    const texts = ['1', '-2.5', null, 'NULL', '', 'a,b', '{}', 'c"d\\', '2026-01-02T03:04:05Z', '1e5', ' 1', '9f8e-7a'];
+    expect(textArray(texts)).toBe(
+      '{1,-2.5,NULL,"NULL","","a,b","{}","c\\"d\\\\",2026-01-02T03:04:05Z,1e5," 1",9f8e-7a}',
+    );
+    expect(textArray([])).toBe('{}');
   });
 });

@@ -174,6 +174,27 @@ describe('the table of a row worker', () => {
     expect(await table.write('value', [group[3]!])).toHaveLength(1);
   });
 
+  it('works on keys and values of any text', async () => {
+    const odd = ['a', 'NULL', 'with "quotes"', 'back\\slash', 'comma, {brace}', '', 'ümläut', ' blank '];
+    await ask(counters, `create table words (word text primary key, value int not null, note text, tags text[])`);
+    const client = await other();
+    await client.query('insert into words (word, value) select unnest($1::text[]), 1', [odd]);
+    await table.close();
+    ({ table } = await openTable(counters, { table: 'words', key: 'word' }));
+    await table.raiseFence(SLICE.name, SLICE.fence);
+    const found = await table.find([...(await table.demand(100)).keys()], [], 100);
+    const group = found.map(({ key, version }) => {
+      const { values } = table.encode({ note: key, tags: [key, null], value: 7 });
+      return { slice: SLICE, key, version, values };
+    });
+    expect(await table.write(table.encode({ note: '', tags: [], value: 0 }).columns, group)).toHaveLength(odd.length);
+    const { rows } = await client.query<{ word: string; note: string; tags: string[] }>(
+      'select * from words where value = 7',
+    );
+    expect(rows.map(({ note }) => note).sort()).toEqual([...odd].sort());
+    expect(rows.every(({ word, note, tags }) => word === note && word === tags[0] && tags[1] === null)).toBe(true);
+  });
+
   it('works on partitions, where two rows may lie at the same place', async () => {
     await ask(
       counters,
