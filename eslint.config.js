@@ -1,7 +1,14 @@
 import { fileURLToPath } from 'node:url';
 import tseslint from 'typescript-eslint';
 
-const typed = ['src/**/*.ts', 'test/**/*.ts', 'bench/**/*.ts', 'client/**/*.{ts,tsx}', 'web/src/**/*.{ts,tsx}'];
+const typed = [
+  'src/**/*.ts',
+  'test/**/*.ts',
+  'bench/**/*.ts',
+  'examples/countdown/**/*.ts',
+  'client/**/*.{ts,tsx}',
+  'web/src/**/*.{ts,tsx}',
+];
 
 /** A focused or a skipped test passes CI without testing anything. */
 const focusedTests = [

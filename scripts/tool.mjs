@@ -1,5 +1,5 @@
 /**
- * `npm run sim`, `npm run chaos` and `npm run soak`, from nothing: installs, builds what they run, and runs them. Their
+ * `npm run sim`, `npm run chaos`, `npm run soak` and `npm run countdown`, from nothing: installs, builds what they run, and runs them. Their
  * options go to the tool as they are.
  */
 import { dirname, join } from 'node:path';
@@ -15,6 +15,7 @@ const TOOLS = {
   sim: { file: 'test/kernel/simulation/run.ts', nodes: false },
   chaos: { file: 'test/chaos/run.ts', nodes: true },
   soak: { file: 'test/chaos/soak.ts', nodes: true },
+  countdown: { file: 'examples/countdown/main.ts', nodes: true },
 };
 
 try {

@@ -17,10 +17,16 @@ import { packageVersion } from './version.js';
 
 /** How long a connection may take to say what it wants, before anything else can count it. */
 const HEADERS_TIMEOUT_MS = 10_000;
+/** The pages as they are built beside this file. */
 const WEB = fileURLToPath(new URL('./web', import.meta.url));
 
-/** Starts a node, with an application's `modules` in it, and keeps it running until SIGTERM or SIGINT; then it leaves in order, and the process ends with 0. */
-export async function runNode(config: Config, modules: NodeOptions['modules'] = []): Promise<void> {
+/**
+ * Starts a node and keeps it running until SIGTERM or SIGINT; then it leaves in order, and the process ends with 0.
+ *
+ * @param modules an application's own, in the node
+ * @param web     the folder of the pages
+ */
+export async function runNode(config: Config, modules: NodeOptions['modules'] = [], web = WEB): Promise<void> {
   const log = createLogger(config);
   const app = await NestFactory.create<NestExpressApplication>(
     AppModule.forNode({ config, log, version: packageVersion(), modules }),
@@ -34,7 +40,7 @@ export async function runNode(config: Config, modules: NodeOptions['modules'] = 
   try {
     if (config.redisUrl !== undefined) await adapter.connectRedis(config.redisUrl);
     app.useWebSocketAdapter(adapter);
-    servePages(app);
+    servePages(app, web);
     stopOnSignals(app, adapter, config, log);
     app.getHttpServer().headersTimeout = HEADERS_TIMEOUT_MS;
     await app.listen(config.port, config.host);
@@ -47,20 +53,20 @@ export async function runNode(config: Config, modules: NodeOptions['modules'] = 
   process.send?.({ listening: await app.getUrl() });
 }
 
-function servePages(app: NestExpressApplication): void {
+function servePages(app: NestExpressApplication, web: string): void {
   app.disable('x-powered-by');
   app.use(helmet(HELMET_OPTIONS));
-  if (!existsSync(WEB)) return;
+  if (!existsSync(web)) return;
   // Names under /assets carry a hash of what they hold; the pages themselves do not.
-  app.use('/assets', express.static(`${WEB}/assets`, { immutable: true, maxAge: '1y', index: false }));
+  app.use('/assets', express.static(`${web}/assets`, { immutable: true, maxAge: '1y', index: false }));
   // The dashboard, looked at together.
   app.use('/rooms/:room', (_request: Request, response: Response) => {
     response.setHeader('Cache-Control', 'no-cache');
-    response.sendFile('index.html', { root: WEB });
+    response.sendFile('index.html', { root: web });
   });
   // `/console` is console.html.
   app.use(
-    express.static(WEB, {
+    express.static(web, {
       extensions: ['html'],
       setHeaders: (response) => response.setHeader('Cache-Control', 'no-cache'),
     }),

@@ -10,6 +10,7 @@ const PAGES = {
   recordings: `${here}/recordings.html`,
   reference: `${here}/reference.html`,
   rooms: `${here}/rooms.html`,
+  rows: `${here}/rows.html`,
   watch: `${here}/watch.html`,
 };
 

@@ -1,15 +1,15 @@
 import pg from 'pg';
 import { settingsOf } from './peer.js';
-import { RowsClock, type RowsSettings } from './row-run.js';
+import { onBegin, RowsClock, type RowsSettings } from './row-run.js';
 
 /** A process for each row: a timer of its own, and an UPDATE of its own for each step. */
-const { databaseUrl, rows, atATime, everyMs, lookMs, spread } = settingsOf<RowsSettings>();
+const { databaseUrl, atATime, everyMs, lookMs, spread } = settingsOf<RowsSettings>();
 const pool = new pg.Pool({ connectionString: databaseUrl, max: 10 });
 pool.on('error', () => undefined);
 // The monitor's query needs a connection of its own: behind thousands of updates it would come too late.
 const monitor = new pg.Pool({ connectionString: databaseUrl, max: 1 });
 monitor.on('error', () => undefined);
-const clock = new RowsClock(rows * 3);
+const clock = new RowsClock();
 const running = new Set<string>();
 
 class RowProcess {
@@ -50,11 +50,11 @@ async function look(): Promise<void> {
   if (found.rows.length > 0 && running.size === atATime) clock.crowded();
 }
 
-process.on('message', () => {
-  void clock.begin().then(async () => {
-    await look();
-    setInterval(() => void look(), lookMs);
-  });
+let looking: NodeJS.Timeout | undefined;
+onBegin(clock, async () => {
+  clearInterval(looking);
+  await look();
+  looking = setInterval(() => void look(), lookMs);
 });
 process.on('disconnect', () => process.exit(0));
 process.send?.({ port: 0 });

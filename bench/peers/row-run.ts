@@ -5,7 +5,6 @@ import { runInNewContext } from 'node:vm';
 export interface RowsSettings {
   readonly hub: string;
   readonly databaseUrl: string;
-  readonly rows: number;
   readonly atATime: number;
   readonly everyMs: number;
   readonly lookMs: number;
@@ -37,30 +36,28 @@ async function heap(): Promise<number> {
   return process.memoryUsage().heapUsed;
 }
 
-/** Keeps the times of a run of so many writes, and tells the bench when all are made. */
+/** Keeps the times of the writes of a run, and tells the bench when all are made. */
 export class RowsClock {
-  readonly #lateness: Float64Array;
-  readonly #response: Float64Array;
+  #lateness = new Float64Array(0);
+  #response = new Float64Array(0);
   #written = 0;
   #began = 0;
   #before = 0;
   #peak = 0;
   #rssPeak = 0;
 
-  constructor(private readonly writes: number) {
+  async begin(writes: number): Promise<void> {
     this.#lateness = new Float64Array(writes);
     this.#response = new Float64Array(writes);
-  }
-
-  async begin(): Promise<void> {
+    this.#written = this.#peak = this.#rssPeak = 0;
     this.#before = await heap();
     this.#began = performance.now();
   }
 
   /** All processes that can be are there. */
   crowded(): void {
-    this.#peak = process.memoryUsage().heapUsed;
-    this.#rssPeak = process.memoryUsage.rss();
+    this.#peak = Math.max(this.#peak, process.memoryUsage().heapUsed);
+    this.#rssPeak = Math.max(this.#rssPeak, process.memoryUsage.rss());
   }
 
   written(latenessMs: number, responseMs: number): void {
@@ -68,7 +65,7 @@ export class RowsClock {
     this.#response[this.#written] = responseMs;
     this.#written += 1;
     if (this.#written % 1_000 === 0) this.#rssPeak = Math.max(this.#rssPeak, process.memoryUsage.rss());
-    if (this.#written === this.writes) void this.#tell((performance.now() - this.#began) / 1000);
+    if (this.#written === this.#lateness.length) void this.#tell((performance.now() - this.#began) / 1000);
   }
 
   async #tell(seconds: number): Promise<void> {
@@ -85,4 +82,17 @@ export class RowsClock {
     };
     process.send?.(run);
   }
+}
+
+/** Calls `begin` when the bench says so, once the clock runs: first to warm up, then for the run that counts. */
+export function onBegin(clock: RowsClock, begin: () => Promise<void>): void {
+  process.on('message', (order: { writes: number }) => {
+    clock
+      .begin(order.writes)
+      .then(begin)
+      .catch((error: unknown) => {
+        process.stderr.write(`${String(error)}\n`);
+        process.exit(1);
+      });
+  });
 }

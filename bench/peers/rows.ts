@@ -1,7 +1,7 @@
 import type { Logger } from '../../src/kernel/log.js';
 import { hubModule, useHub } from '../support/project.js';
 import { settingsOf } from './peer.js';
-import { RowsClock, type RowsSettings } from './row-run.js';
+import { onBegin, RowsClock, type RowsSettings } from './row-run.js';
 import type * as identityModule from '../../src/kernel/identity.js';
 import type * as kernelModule from '../../src/kernel/kernel.js';
 import type * as memoryModule from '../../src/kernel/memory/cluster.js';
@@ -28,8 +28,8 @@ const say = (fields: object, message: string): void =>
 const quiet = (): void => undefined;
 const log: Logger = { debug: quiet, info: quiet, warn: say, error: say };
 
-const { rows, atATime, everyMs, lookMs, spread, databaseUrl } = settings;
-const clock = new RowsClock(rows * 3);
+const { atATime, everyMs, lookMs, spread, databaseUrl } = settings;
+const clock = new RowsClock();
 const options = {
   ...{ name: 'countdown', table: 'counters', match: 'value > 0', limit: atATime, spread },
   ...{ every: `${everyMs}ms`, look: `${lookMs}ms` },
@@ -61,9 +61,9 @@ kernel.define(sliceKind(definition.name, runner));
 kernel.define(monitorKind({ definition, kernel, openTable: () => new RowTable(databaseUrl, definition, log, 1) }));
 await kernel.start();
 
-process.on('message', () => {
-  const begun = clock.begin().then(() => kernel.stand({ name: 'rows:countdown', kind: 'rows:countdown', args: {} }));
-  begun.catch((error: unknown) => say({ error: String(error) }, 'not begun'));
+onBegin(clock, () => {
+  started = 0;
+  return kernel.stand({ name: 'rows:countdown', kind: 'rows:countdown', args: {} });
 });
 process.on('disconnect', () => process.exit(0));
 process.send?.({ port: 0 });

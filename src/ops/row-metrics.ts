@@ -58,7 +58,7 @@ export class RowCounts implements RowMetrics {
 
   step(worker: string, outcome: Outcome): void {
     let outcomes = this.#outcomes.get(worker);
-    if (!outcomes) this.#outcomes.set(worker, (outcomes = new Map()));
+    if (!outcomes) this.#outcomes.set(worker, (outcomes = new Map<Outcome, Counter.Internal>()));
     let counter = outcomes.get(outcome);
     if (!counter) outcomes.set(outcome, (counter = this.#steps.labels(worker, outcome)));
     counter.inc();

@@ -7,6 +7,7 @@ export interface PageLink {
 export const PAGE_LINKS: readonly PageLink[] = [
   { path: '/', label: 'Dashboard' },
   { path: '/rooms', label: 'Rooms' },
+  { path: '/rows', label: 'Row workers' },
   { path: '/console', label: 'Console' },
   { path: '/recordings', label: 'Recordings' },
   { path: '/reference', label: 'HTTP API' },
