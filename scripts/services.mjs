@@ -69,7 +69,7 @@ const CATALOGUE = {
     names: ['faketime'],
     packages: [['faketime']],
     /** What is used is the library that comes with it: see test/support/faketime.ts. */
-    accept: async (bin, env) => /faketime/i.test(await firstLine(bin, ['--version'], env)),
+    accept: async (bin, env) => /faketime: Version/i.test(await output(bin, ['--version'], env)),
     wanted: 'faketime (a library that steps the clock of one program)',
   },
   gcc: {
