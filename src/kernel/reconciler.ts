@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { sleep, type Clock, type Timer } from './clock.js';
 import type { NodeId } from './identity.js';
 import type { LeaseKeeper } from './lease.js';
@@ -50,7 +51,10 @@ export class Reconciler {
       /** A grant was replaced under a node that was taken for dead: should it live, it must stop at once. */
       seized(name: string, from: NodeId): void;
     },
-  ) {}
+  ) {
+    // As many wait as a dead node had processes: no leak that Node would have to warn of.
+    setMaxListeners(0, this.#closing.signal);
+  }
 
   /** Removes a dead node and its holds, and tells the owners of what it held. */
   async bury(id: NodeId): Promise<void> {

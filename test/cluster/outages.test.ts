@@ -13,7 +13,8 @@ beforeAll(async () => {
     nodes: 2,
     topics: { 'weather.sql': clock('weather', '250ms') },
     schema: oneRow('weather'),
-    env: { LEASE_MS: '2000' },
+    // Each node waits for the cluster; that it can do without is tried in redis-loss and alone.
+    env: { LEASE_MS: '2000', ON_REDIS_LOSS: 'pause' },
   });
   viewers = await Promise.all(
     cluster.nodes.flatMap(({ url }) => [0, 1].map(() => TestViewer.watch(url, { topic: 'weather' }))),
@@ -62,7 +63,8 @@ test('Postgres restarts: viewers are told, frames go on where they were', async 
   await cluster.postgres.up();
   const words = await told('live', since);
   await Promise.all(viewers.map((viewer) => viewer.more(3)));
-  for (const list of words) expect(list).toEqual(['stale', 'live']);
+  // A machine that is slow stretches rounds, and says that it is live as often as that changes.
+  for (const list of words) expect(list.filter((word, i) => word !== list[i - 1])).toEqual(['stale', 'live']);
   for (const { received } of viewers) expect(new Set(received.map(({ epoch }) => epoch)).size).toBe(1);
   nothingBroke();
 }, 60_000);
