@@ -34,7 +34,7 @@ module.exports = {
       ['kernel', 'access'],
       'What all connections have, whatever they are used for.',
     ),
-    only('http-stands-alone', 'http', [], 'How routes describe themselves.'),
+    only('http-stands-alone', 'http', ['kernel'], 'How routes describe themselves, and tell errors.'),
     only('storage-stands-alone', 'storage', ['kernel'], 'Files of any feature.'),
     only('embedded-stands-alone', 'embedded', [], 'Tests use the embedded database without the hub.'),
     only('demo-stands-alone', 'demo', ['topics'], 'The demo is a client of its database.'),
@@ -62,14 +62,14 @@ module.exports = {
     },
     {
       name: 'nest-is-wiring',
-      comment: 'Nest in modules, gateways, controllers, main, ops and access only.',
+      comment: 'Nest in modules, gateways, controllers, filters, main, ops, access, cluster and nest only.',
       severity: 'error',
       from: {
         path: '^src/',
         pathNot: [
-          '\\.(module|gateway|controller)\\.ts$',
+          '\\.(module|gateway|controller|filter)\\.ts$',
           '^src/(main|app\\.module|node\\.lifecycle)\\.ts$',
-          '^src/(ops|access|cluster)/',
+          '^src/(ops|access|cluster|nest)/',
         ],
       },
       to: { path: 'node_modules/@nestjs/' },

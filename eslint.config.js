@@ -68,7 +68,7 @@ export default tseslint.config(
   },
   {
     // Nest injects by the class that a constructor names: as a type import it would be gone at run time.
-    files: ['src/**/*.{module,gateway,controller}.ts', 'src/access/**/*.ts', 'src/ops/**/*.ts'],
+    files: ['src/**/*.{module,gateway,controller}.ts', 'src/{access,ops,nest}/**/*.ts'],
     rules: { '@typescript-eslint/consistent-type-imports': 'off' },
   },
   {
@@ -76,6 +76,26 @@ export default tseslint.config(
     rules: {
       'max-lines': ['error', { max: 400, skipBlankLines: false, skipComments: false }],
       'no-restricted-properties': ['error', environment],
+    },
+  },
+  {
+    // The hub may live in an application that has controllers and gateways of its own: it marks which are the hub's.
+    files: ['src/**/*.ts'],
+    ignores: ['src/http/api.controller.ts', 'src/sockets/hub.gateway.ts'],
+    rules: {
+      'no-restricted-imports': [
+        'error',
+        {
+          name: '@nestjs/common',
+          importNames: ['Controller'],
+          message: 'Use ApiController (src/http/api.controller.ts).',
+        },
+        {
+          name: '@nestjs/websockets',
+          importNames: ['WebSocketGateway'],
+          message: 'Use HubGateway (src/sockets/hub.gateway.ts).',
+        },
+      ],
     },
   },
   {

@@ -27,6 +27,7 @@ export type TokenSource = string | ((refused?: PollcastError) => string | Promis
 
 export interface ConnectionOptions {
   readonly url?: string | undefined;
+  readonly path?: string | undefined;
   readonly token?: TokenSource | undefined;
   /** The version of the hub that this client came with. */
   readonly version?: string | undefined;
@@ -53,6 +54,7 @@ export class Connection {
     const socketOptions = {
       transports: ['websocket'],
       autoConnect: false,
+      ...(options.path === undefined ? {} : { path: options.path }),
       reconnectionDelay: options.retryFirstMs,
       reconnectionDelayMax: options.retryMostMs,
       randomizationFactor: 0.5,

@@ -17,6 +17,8 @@ import type { ClientCalls, Frame, HistoryRequest, Params, Release, Row, ServerEv
 
 export interface HubOptions {
   readonly token?: TokenSource;
+  /** Where the hub's sockets are, when an application that it lives in put them elsewhere. Default `/socket.io`. */
+  readonly path?: string;
   /** The version of the hub that this page was built with: with an older one it is told of the `release` that it missed. */
   readonly version?: string;
   /** Default 10000. */
@@ -66,6 +68,7 @@ export class Hub {
   constructor(url?: string, options: HubOptions = {}) {
     const {
       token,
+      path,
       version,
       callTimeoutMs = 10_000,
       retryFirstMs = 300,
@@ -75,7 +78,7 @@ export class Hub {
       hiddenEvery = '15s',
       visibility = pageVisibility,
     } = options;
-    this.#connection = new Connection({ url, token, version, callTimeoutMs, retryFirstMs, retryMostMs });
+    this.#connection = new Connection({ url, path, token, version, callTimeoutMs, retryFirstMs, retryMostMs });
     this.#watches = new Watches(
       this.#connection,
       this.clock,

@@ -1,4 +1,13 @@
-import { Global, Module, type DynamicModule, type ModuleMetadata } from '@nestjs/common';
+import {
+  Global,
+  Module,
+  type DynamicModule,
+  type FactoryProvider,
+  type ModuleMetadata,
+  type Provider,
+  type Type,
+} from '@nestjs/common';
+import { APP_FILTER } from '@nestjs/core';
 import { AccessModule } from './access/access.module.js';
 import { deriveSecret } from './access/secret.js';
 import { DEFAULT_LIMITS, type AccessSettings } from './access/settings.js';
@@ -10,10 +19,11 @@ import { DatabaseModule } from './database/database.module.js';
 import { DiscoveryModule } from './discovery/discovery.module.js';
 import type { Logger } from './kernel/log.js';
 import type { ClusterPorts } from './kernel/ports/cluster.js';
+import { ErrorFilter } from './http/error.filter.js';
 import { HttpModule } from './http/http.module.js';
 import { ExportsModule } from './exports/exports.module.js';
 import { NodeLifecycle } from './node.lifecycle.js';
-import { CLUSTER_PORTS, CONFIG, LOG, VERSION } from './node.tokens.js';
+import { CLUSTER_PORTS, CONFIG, LOG, PAGES, VERSION } from './node.tokens.js';
 import { ConsoleModule } from './ops/console/console.module.js';
 import { OpsModule } from './ops/ops.module.js';
 import { PollingModule } from './polling/polling.module.js';
@@ -33,47 +43,71 @@ export interface NodeOptions {
   readonly modules?: NonNullable<ModuleMetadata['imports']>;
 }
 
+/** Where the options come from when they are known only later, from providers of other modules. */
+export interface NodeOptionsLater {
+  readonly imports?: ModuleMetadata['imports'];
+  readonly inject?: FactoryProvider['inject'];
+  readonly useFactory: FactoryProvider<NodeOptions>['useFactory'];
+}
+
+const OPTIONS = Symbol('options');
+
 /** What all modules share: the configuration, the log, and which version this is. */
 @Global()
 @Module({})
 class NodeModule {
-  static with({ config, log, version }: NodeOptions): DynamicModule {
-    const providers = [
-      { provide: CONFIG, useValue: config },
-      { provide: LOG, useValue: log },
-      { provide: VERSION, useValue: version },
+  static with(options: NodeOptionsLater, pages: boolean): DynamicModule {
+    const shared: Provider[] = [
+      { provide: CONFIG, inject: [OPTIONS], useFactory: ({ config }: NodeOptions) => config },
+      { provide: LOG, inject: [OPTIONS], useFactory: ({ log }: NodeOptions) => log },
+      { provide: VERSION, inject: [OPTIONS], useFactory: ({ version }: NodeOptions) => version },
+      { provide: PAGES, useValue: pages },
     ];
-    return { module: NodeModule, providers, exports: providers };
+    return {
+      module: NodeModule,
+      imports: options.imports ?? [],
+      providers: [{ provide: OPTIONS, inject: options.inject ?? [], useFactory: options.useFactory }, ...shared],
+      exports: [CONFIG, LOG, VERSION, PAGES],
+    };
   }
 }
 
-/** A whole node, from what it stands on up to what people see of it. */
+/** All that a node has, from what it stands on up to what people see of it. */
+export const NODE_MODULES: readonly (Type | DynamicModule)[] = [
+  DatabaseModule, //  Postgres: given, or embedded with the demo's data
+  StorageModule, //   files that any node can serve
+  ClusterModule, //   the kernel of named processes, on Redis or in memory
+  DiscoveryModule, // what decorators say: @Topic, @ProcessKind, @RowWorker
+  TopicsModule, //    .sql files, watched, and topics in code
+  AccessModule.forRoot({ inject: [CONFIG, CLUSTER_PORTS], useFactory: accessSettings }),
+  SocketsModule, //   what all connections have: a name, limits, mail
+  HttpModule, //      what HTTP answers, described at /api
+  OpsModule, //       health, metrics, admin API, zombies
+  ConsoleModule, //   the tables of /console, as topics in code
+  PollingModule, //   the poller: a kind of process
+  ChannelsModule, //  viewers: Socket.IO, Server-Sent Events, HTTP
+  RoomsModule, //     rooms: shared state that outlives its process
+  ExportsModule, //   files that survive their node
+  RowsModule, //      @RowWorker: a small process for each row
+  ReleasesModule, //  told to viewers once they run everywhere
+  RecordingsModule, // videos of pages: a pool of workers with browsers
+];
+
+/** A whole node. */
 @Module({})
 export class AppModule {
+  /** As an application of its own: it answers all that is asked of its port. */
   static forNode(options: NodeOptions): DynamicModule {
+    const node = AppModule.within({ useFactory: () => options }, true);
+    const imports = [...(node.imports ?? []), ...(options.modules ?? [])];
+    return { ...node, imports, providers: [NodeLifecycle, { provide: APP_FILTER, useClass: ErrorFilter }] };
+  }
+
+  /** Within somebody's application, which answers what is not the hub's. */
+  static within(options: NodeOptionsLater, pages = false): DynamicModule {
     return {
       module: AppModule,
-      imports: [
-        NodeModule.with(options),
-        DatabaseModule, //  Postgres: given, or embedded with the demo's data
-        StorageModule, //   files that any node can serve
-        ClusterModule, //   the kernel of named processes, on Redis or in memory
-        DiscoveryModule, // what decorators say: @Topic, @ProcessKind, @RowWorker
-        TopicsModule, //    .sql files, watched, and topics in code
-        AccessModule.forRoot({ inject: [CONFIG, CLUSTER_PORTS], useFactory: accessSettings }),
-        SocketsModule, //   what all connections have: a name, limits, mail
-        HttpModule, //      what HTTP answers, described at /api
-        OpsModule, //       health, metrics, admin API, zombies
-        ConsoleModule, //   the tables of /console, as topics in code
-        PollingModule, //   the poller: a kind of process
-        ChannelsModule, //  viewers: Socket.IO, Server-Sent Events, HTTP
-        RoomsModule, //     rooms: shared state that outlives its process
-        ExportsModule, //   files that survive their node
-        RowsModule, //      @RowWorker: a small process for each row
-        ReleasesModule, //  told to viewers once they run everywhere
-        RecordingsModule, // videos of pages: a pool of workers with browsers
-        ...(options.modules ?? []),
-      ],
+      imports: [NodeModule.with(options, pages), ...NODE_MODULES],
       providers: [NodeLifecycle],
     };
   }

@@ -23,14 +23,17 @@ export interface Config {
   readonly host: string;
   /** Whether `host` can be reached from this machine only. */
   readonly loopback: boolean;
-  /** Absent: the embedded database. */
+  /** Absent: the embedded database, or none within somebody's application. */
   readonly databaseUrl?: string;
+  /** Whether the hub lives in somebody's application: then nothing is there that was not asked for. */
+  readonly hosted: boolean;
   /** Absent: a single node, in memory. Several, comma-separated: nodes of one Redis Cluster. */
   readonly redisUrl?: string;
   readonly redisPrefix: string;
   /** Independent masters for the locks' quorum; empty: `redisUrl`. */
   readonly lockRedisUrls: readonly string[];
-  readonly topicsDir: string;
+  /** `null`: all topics are written in code. */
+  readonly topicsDir: string | null;
   readonly nodeName: string;
   readonly leaseMs: number;
   readonly lingerMs: number;
@@ -64,6 +67,9 @@ export interface Config {
   /** Whether OpenTelemetry's variables name a collector; its packages read them, and those beside them, themselves. */
   readonly tracing: boolean;
 }
+
+/** The configuration of a node of its own, which always has a folder of topics. */
+export type NodeConfig = Config & { readonly topicsDir: string };
 
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
 const SECOND = 1_000;
@@ -249,7 +255,7 @@ export const VARIABLES = Object.keys(schema.shape) as Variable[];
  *
  * @throws PollcastError `BAD_REQUEST` with one line for each fault: `VARIABLE: expected …, got …`; secrets are not repeated
  */
-export function readConfig(env: Readonly<Record<string, string | undefined>> = process.env): Config {
+export function readConfig(env: Readonly<Record<string, string | undefined>> = process.env): NodeConfig {
   const values: Partial<Record<Variable, unknown>> = {};
   const faults: string[] = [];
   // One by one rather than as a whole: what is right of a half-wrong environment is still checked against each other.
@@ -298,12 +304,13 @@ function isLoopback(host: string): boolean {
   return isLoopbackHost(host.includes(':') && !host.startsWith('[') ? `[${host}]` : host);
 }
 
-function assemble(values: Values): Config {
+function assemble(values: Values): NodeConfig {
   return {
     port: values.PORT,
     host: values.HOST.replace(/^\[(.*)\]$/, '$1'),
     loopback: isLoopback(values.HOST),
     databaseUrl: values.DATABASE_URL,
+    hosted: false,
     redisUrl: values.REDIS_URL?.join(','),
     redisPrefix: values.REDIS_PREFIX,
     lockRedisUrls: values.LOCK_REDIS_URLS,

@@ -36,7 +36,7 @@ export async function runNode(config: Config, modules: NodeOptions['modules'] = 
       abortOnError: false,
     },
   );
-  const adapter = new ClusterIoAdapter(app, app.get(AccessService), log);
+  const adapter = new ClusterIoAdapter(app, { access: app.get(AccessService), log });
   try {
     if (config.redisUrl !== undefined) await adapter.connectRedis(config.redisUrl);
     app.useWebSocketAdapter(adapter);

@@ -2,11 +2,13 @@
 export const CONFIG = Symbol('config');
 export const LOG = Symbol('log');
 export const VERSION = Symbol('version');
+/** Whether the hub's own pages are served. */
+export const PAGES = Symbol('pages');
 /** `ClusterPorts`: in memory or in Redis. */
 export const CLUSTER_PORTS = Symbol('cluster ports');
-/** `FrameStore`, beside them. */
 /** What the node does while it is cut off from its cluster, or `undefined` when it waits. */
 export const EMERGENCY = Symbol('emergency');
+/** `FrameStore`, beside the cluster's ports. */
 export const FRAMES = Symbol('frames');
 /** `Database`: where the topics' queries go. */
 export const DATABASE = Symbol('database');

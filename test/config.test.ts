@@ -21,6 +21,7 @@ describe('an empty environment', () => {
       port: 3000,
       host: '127.0.0.1',
       loopback: true,
+      hosted: false,
       databaseUrl: undefined,
       redisUrl: undefined,
       redisPrefix: 'pollcast',

@@ -4,7 +4,6 @@ import {
   ConnectedSocket,
   MessageBody,
   SubscribeMessage,
-  WebSocketGateway,
   type OnGatewayConnection,
   type OnGatewayDisconnect,
 } from '@nestjs/websockets';
@@ -14,6 +13,7 @@ import { toPollcastError } from '../errors.js';
 import type { Logger } from '../kernel/log.js';
 import type { FramePosition } from '../polling/frames/frames.js';
 import { acknowledged, type Acknowledge } from '../sockets/call.js';
+import { HubGateway } from '../sockets/hub.gateway.js';
 import { parseMessage } from '../sockets/message.js';
 import { TopicCatalogue } from '../topics/catalogue.js';
 import { channelOf } from '../topics/channel.js';
@@ -33,7 +33,7 @@ export interface ChannelsSettings extends WriterSettings {
 const HISTORY_LIMIT = 100;
 
 /** The contract's Socket.IO calls, translated to the hub's. Every call is acknowledged, with its answer or its error. */
-@WebSocketGateway()
+@HubGateway()
 export class ChannelsGateway implements OnGatewayConnection, OnGatewayDisconnect {
   readonly #viewers = new WeakMap<Socket, SocketViewer>();
   readonly #turns = new Turns();

@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { Controller, Get, Inject, Param, Query, Req, Res } from '@nestjs/common';
+import { Get, Inject, Param, Query, Req, Res } from '@nestjs/common';
 import type { Request, Response } from 'express';
 import { AccessService } from '../access/access.service.js';
 import type { Identity } from '../access/identity.js';
+import { ApiController } from '../http/api.controller.js';
 import { Described } from '../http/described.js';
 import { TopicCatalogue } from '../topics/catalogue.js';
 import { channelOf } from '../topics/channel.js';
@@ -31,7 +32,7 @@ const REFUSALS = [
 ] as const;
 
 /** The same shared polls for whoever speaks only HTTP: curl, Grafana, notebooks. Errors become `{ error }` in the app's filter. */
-@Controller('api/topics')
+@ApiController('api/topics')
 export class TopicsController {
   constructor(
     @Inject(Hub) private readonly hub: Hub,

@@ -1,36 +1,77 @@
-import type { INestApplicationContext } from '@nestjs/common';
+import type { INestApplicationContext, WebSocketAdapter } from '@nestjs/common';
 import { IoAdapter } from '@nestjs/platform-socket.io';
 import type { MessageMappingProperties } from '@nestjs/websockets';
 import { createShardedAdapter } from '@socket.io/redis-adapter';
-import type { Server, ServerOptions, Socket } from 'socket.io';
+import type { Observable } from 'rxjs';
+import type { Namespace, Server, ServerOptions, Socket } from 'socket.io';
 import type { AccessService } from '../access/access.service.js';
+import { PollcastError } from '../errors.js';
 import type { Logger } from '../kernel/log.js';
 import { connect, type RedisClient } from '../kernel/redis/connection.js';
+import { HUB_PATH } from '../sockets/hub.gateway.js';
+
+export interface ClusterIoOptions {
+  readonly access: AccessService;
+  readonly log: Logger;
+  /** Where clients connect. Default: Socket.IO's own, `/socket.io`. */
+  readonly path?: string;
+  /** Serves the gateways of the application that the hub lives in, which are none of the hub's business. */
+  readonly others?: WebSocketAdapter;
+}
+
+type Creation = ServerOptions & { namespace?: string; server?: Server };
 
 /**
  * The Socket.IO server of a node. With Redis, what is addressed to rooms and people reaches all nodes through the sharded
  * adapter; frames have a way of their own and never pass through it.
+ *
+ * Nest knows one adapter for all gateways. Those that are not the hub's are handed on to `others`, with all that concerns them.
  */
 export class ClusterIoAdapter extends IoAdapter {
   readonly #clients: RedisClient[] = [];
+  readonly #own = new WeakSet<object>();
 
   constructor(
     app: INestApplicationContext,
-    private readonly access: AccessService,
-    private readonly log: Logger,
+    private readonly options: ClusterIoOptions,
   ) {
     super(app);
   }
 
   async connectRedis(url: string): Promise<void> {
+    const { log } = this.options;
     for (const name of ['socket.io publisher', 'socket.io subscriber']) {
       const subscriber = name.endsWith('subscriber');
-      this.#clients.push(await connect({ url, name, commandTimeoutMs: 2_000, log: this.log, subscriber }));
+      this.#clients.push(await connect({ url, name, commandTimeoutMs: 2_000, log, subscriber }));
     }
   }
 
+  /** Nest sets it on the one adapter that it knows. */
+  override set forceCloseConnections(value: boolean) {
+    super.forceCloseConnections = value;
+    const { others } = this.options;
+    if (others) Object.assign(others, { forceCloseConnections: value });
+  }
+
+  override get forceCloseConnections(): boolean {
+    return super.forceCloseConnections;
+  }
+
+  override create(port: number, options?: Creation): Server | Namespace {
+    const { others, path, access } = this.options;
+    if (options?.path !== HUB_PATH) {
+      if (!others) return super.create(port, options);
+      if (port === 0 && bare(options?.path) === bare(path)) throw samePath(bare(path));
+      return others.create(port, options) as Server;
+    }
+    const { path: _mark, ...rest } = options;
+    const real = { ...rest, ...(path === undefined ? {} : { path }), ...access.socketOptions };
+    return super.create(port, real as Creation);
+  }
+
   override createIOServer(port: number, options?: ServerOptions): Server {
-    const server = super.createIOServer(port, { ...options, ...this.access.socketOptions } as ServerOptions);
+    const server = super.createIOServer(port, options) as Server;
+    this.#own.add(server);
     const [publisher, subscriber] = this.#clients;
     if (publisher && subscriber)
       server.adapter(createShardedAdapter(publisher, subscriber, { subscriptionMode: 'dynamic' }));
@@ -41,7 +82,13 @@ export class ClusterIoAdapter extends IoAdapter {
    * One listener for each event and socket. Nest's own adapter keeps a chain of observables for each, which is most of
    * what an idle viewer would cost in memory.
    */
-  override bindMessageHandlers(socket: Socket, handlers: MessageMappingProperties[]): void {
+  override bindMessageHandlers(
+    socket: Socket,
+    handlers: MessageMappingProperties[],
+    transform: (data: unknown) => Observable<unknown>,
+  ): void {
+    const { others, log } = this.options;
+    if (others && !this.#isOwn(socket)) return others.bindMessageHandlers(socket, handlers, transform);
     for (const { message, callback, isAckHandledManually } of handlers) {
       socket.on(String(message), (...payload: unknown[]) => {
         const given: unknown = payload.length === 1 ? payload[0] : payload;
@@ -49,12 +96,53 @@ export class ClusterIoAdapter extends IoAdapter {
         const handled = Promise.resolve(callback(data, ack) as unknown).then((answer) => {
           if (!isAckHandledManually && answer !== undefined) ack?.(answer);
         });
-        handled.catch((error: unknown) => this.log.error({ err: error, event: String(message) }, 'a gateway threw'));
+        handled.catch((error: unknown) => log.error({ err: error, event: String(message) }, 'a gateway threw'));
       });
     }
+  }
+
+  override bindClientConnect(server: Server, callback: (...given: unknown[]) => void): void {
+    const { others } = this.options;
+    if (others && !this.#own.has(server)) others.bindClientConnect(server, callback);
+    else super.bindClientConnect(server, callback);
+  }
+
+  override bindClientDisconnect(socket: Socket, callback: (...given: unknown[]) => void): void {
+    const { others } = this.options;
+    if (others && !this.#isOwn(socket)) others.bindClientDisconnect?.(socket, callback);
+    else super.bindClientDisconnect(socket, callback);
+  }
+
+  override async close(server: Server): Promise<void> {
+    const { others } = this.options;
+    if (others && !this.#own.has(server)) await others.close(server);
+    else await super.close(server);
+  }
+
+  /** Nest calls it when all servers are closed. */
+  override async dispose(): Promise<void> {
+    this.disconnectRedis();
+    await (this.options.others as { dispose?: () => Promise<void> } | undefined)?.dispose?.();
   }
 
   disconnectRedis(): void {
     for (const client of this.#clients) client.disconnect();
   }
+
+  /** Other adapters' clients need not be Socket.IO's. */
+  #isOwn(socket: Partial<Socket>): boolean {
+    return socket.nsp !== undefined && this.#own.has(socket.nsp.server);
+  }
+}
+
+/** A path as Socket.IO understands it: with its default, and with or without a slash at its end. */
+function bare(path = '/socket.io'): string {
+  return path.replace(/\/$/, '');
+}
+
+function samePath(path: string): PollcastError {
+  return new PollcastError(
+    'CONFLICT',
+    `Two Socket.IO servers would listen at ${path}, the hub's and that of the application's gateways: put one of them elsewhere, with usePollcast(app, { path }) or @WebSocketGateway({ path }).`,
+  );
 }

@@ -7,6 +7,8 @@ import type { Logger } from '../kernel/log.js';
 
 /** The database that this node's topics query. */
 export interface Database {
+  /** `none`: all topics are written in code, and the addresses below are empty. */
+  readonly kind: 'postgres' | 'none';
   /** What queries run under; with the demo a role that may only read. */
   readonly url: string;
   /** What was given, or the embedded server's owner: may write, if anybody may. */
@@ -16,10 +18,13 @@ export interface Database {
   stop(): Promise<void>;
 }
 
+const NONE: Database = { kind: 'none', url: '', ownerUrl: '', embedded: false, stop: () => Promise.resolve() };
+
 const DATA_DIR = './var/postgres';
 
 /** The given database, or an embedded one in a process of its own; with the demo's data, kept changing, when they are wanted. */
 export async function openDatabase(config: Config, log: Logger): Promise<Database> {
+  if (config.hosted && config.databaseUrl === undefined) return NONE;
   const releases: (() => Promise<void>)[] = [];
   let stopped: Promise<void> | null = null;
   // In reverse: the feeder before the server that it feeds. All run; the first failure is told.
@@ -46,7 +51,7 @@ export async function openDatabase(config: Config, log: Logger): Promise<Databas
       const feeder = startFeeder({ url: ownerUrl, log });
       releases.push(() => feeder.stop());
     }
-    return { url, ownerUrl, embedded: config.databaseUrl === undefined, stop };
+    return { kind: 'postgres', url, ownerUrl, embedded: config.databaseUrl === undefined, stop };
   } catch (error) {
     await stop();
     throw error;

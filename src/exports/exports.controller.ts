@@ -1,9 +1,10 @@
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { Controller, Get, Inject, Param, Req, Res } from '@nestjs/common';
+import { Get, Inject, Param, Req, Res } from '@nestjs/common';
 import type { Request, Response } from 'express';
 import { AccessService } from '../access/access.service.js';
 import { PollcastError } from '../errors.js';
+import { ApiController } from '../http/api.controller.js';
 import { Described } from '../http/described.js';
 import { STORAGE } from '../node.tokens.js';
 import type { Storage } from '../storage/storage.js';
@@ -17,7 +18,7 @@ const TYPES: Record<Format, string> = {
   pdf: 'application/pdf',
 };
 
-@Controller('api/exports')
+@ApiController('api/exports')
 export class ExportsController {
   constructor(
     @Inject(Exports) private readonly exports: Exports,

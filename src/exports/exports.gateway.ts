@@ -1,11 +1,12 @@
 import { Inject } from '@nestjs/common';
-import { Ack, ConnectedSocket, MessageBody, SubscribeMessage, WebSocketGateway } from '@nestjs/websockets';
+import { Ack, ConnectedSocket, MessageBody, SubscribeMessage } from '@nestjs/websockets';
 import type { Socket } from 'socket.io';
 import { z } from 'zod';
 import { AccessService } from '../access/access.service.js';
 import type { Logger } from '../kernel/log.js';
 import { LOG } from '../node.tokens.js';
 import { acknowledged, type Acknowledge } from '../sockets/call.js';
+import { HubGateway } from '../sockets/hub.gateway.js';
 import { parseMessage } from '../sockets/message.js';
 import { TopicCatalogue } from '../topics/catalogue.js';
 import { channelOf } from '../topics/channel.js';
@@ -23,7 +24,7 @@ const cancelSchema = z.strictObject({ id: id.optional() }).nullish();
 const dismissSchema = z.strictObject({ id });
 
 /** The contract's calls about exports. Whose they are says the connection, never the message. */
-@WebSocketGateway()
+@HubGateway()
 export class ExportsGateway {
   constructor(
     @Inject(Exports) private readonly exports: Exports,

@@ -1,13 +1,14 @@
-import { Controller, Get, Inject, RequestMethod, Req, Res } from '@nestjs/common';
+import { Get, Inject, RequestMethod, Req, Res } from '@nestjs/common';
 import { METHOD_METADATA, PATH_METADATA } from '@nestjs/common/constants.js';
 import { DiscoveryService, MetadataScanner } from '@nestjs/core';
 import type { Request, Response } from 'express';
-import { VERSION } from '../node.tokens.js';
+import { PAGES, VERSION } from '../node.tokens.js';
+import { ApiController, isApiController } from './api.controller.js';
 import { Described, descriptionOf } from './described.js';
 import { openApi, type Route } from './openapi.js';
 
 /** What this node answers over HTTP: a page for people, the document of OpenAPI for programs. */
-@Controller('api')
+@ApiController('api')
 export class OpenApiController {
   #document: object | undefined;
 
@@ -15,6 +16,7 @@ export class OpenApiController {
     @Inject(DiscoveryService) private readonly discovery: DiscoveryService,
     @Inject(MetadataScanner) private readonly scanner: MetadataScanner,
     @Inject(VERSION) private readonly version: string,
+    @Inject(PAGES) private readonly pages: boolean,
   ) {}
 
   @Get()
@@ -26,13 +28,17 @@ export class OpenApiController {
     response.setHeader('Cache-Control', 'no-cache');
     response.vary('Accept');
     // Whoever takes anything is a program.
-    if (request.accepts(['json', 'html']) === 'html') response.redirect('/reference');
-    else response.json((this.#document ??= openApi(this.routes(), this.version)));
+    if (this.pages && request.accepts(['json', 'html']) === 'html') return response.redirect('/reference');
+    this.#document ??= openApi(this.routes(), this.version);
+    // An application that the hub lives in may have put all of it below a path of its own.
+    const base = request.path.replace(/\/api\/?$/, '');
+    response.json(base === '' ? this.#document : { ...this.#document, servers: [{ url: base }] });
   }
 
-  /** Every route of every controller of the application. */
+  /** Every route of the hub's controllers. */
   routes(): Route[] {
-    return this.discovery.getControllers().flatMap(({ metatype, instance }) => {
+    const own = this.discovery.getControllers().filter(({ metatype }) => metatype && isApiController(metatype));
+    return own.flatMap(({ metatype, instance }) => {
       const prototype = Object.getPrototypeOf(instance) as Record<string, object>;
       const base = Reflect.getMetadata(PATH_METADATA, metatype as object) as string;
       return this.scanner.getAllMethodNames(prototype).flatMap((name): Route[] => {

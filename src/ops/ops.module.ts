@@ -1,5 +1,4 @@
 import { Global, Inject, Module, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
-import { APP_FILTER } from '@nestjs/core';
 import { Hub } from '../channels/hub.js';
 import type { Config } from '../config.js';
 import { Kernel } from '../kernel/kernel.js';
@@ -10,7 +9,6 @@ import type { FrameStore } from '../polling/frames/frames.js';
 import type { Source } from '../polling/source.js';
 import { AdminController } from './http/admin.controller.js';
 import { AdminGuard } from './http/admin.guard.js';
-import { ErrorFilter } from './http/error.filter.js';
 import { HealthController } from './http/health.controller.js';
 import { Metrics } from './metrics.js';
 import { Operations } from './operations.js';
@@ -62,7 +60,6 @@ const PING_MS = 1_500;
         }),
     },
     AdminGuard,
-    { provide: APP_FILTER, useClass: ErrorFilter },
   ],
   exports: [Metrics, Readiness, Operations, TRACING, ZombieSources],
 })

@@ -32,10 +32,7 @@ const CUT_OFF = { graceMs: 1_000, probeMs: 250 };
       provide: SOURCE,
       inject: [DATABASE, CONFIG, LOG],
       useFactory: (database: Database, config: Config, log: Logger) =>
-        new RoutedSource(
-          createPostgresSource({ connectionString: database.url, node: config.nodeName, log }),
-          new CodeSource(log),
-        ),
+        new RoutedSource(databaseSource(database, config, log), new CodeSource(log)),
     },
     {
       provide: EMERGENCY,
@@ -74,6 +71,11 @@ export class PollingModule implements OnModuleInit, OnApplicationShutdown {
   onApplicationShutdown(): void {
     this.emergency?.cutOff.close();
   }
+}
+
+/** `null` where all topics are written in code. */
+function databaseSource({ kind, url }: Database, { nodeName }: Config, log: Logger): Source | null {
+  return kind === 'none' ? null : createPostgresSource({ connectionString: url, node: nodeName, log });
 }
 
 function settings({ lingerMs }: Config): PollerSettings {

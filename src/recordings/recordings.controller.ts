@@ -1,9 +1,10 @@
 import { pipeline } from 'node:stream/promises';
-import { Controller, Delete, Get, HttpCode, Inject, Param, Req, Res } from '@nestjs/common';
+import { Delete, Get, HttpCode, Inject, Param, Req, Res } from '@nestjs/common';
 import type { Request, Response } from 'express';
 import { z } from 'zod';
 import { AccessService } from '../access/access.service.js';
 import { PollcastError } from '../errors.js';
+import { ApiController } from '../http/api.controller.js';
 import { Described } from '../http/described.js';
 import { STORAGE } from '../node.tokens.js';
 import type { Storage } from '../storage/storage.js';
@@ -21,7 +22,7 @@ const wire = recordingSchema.omit({ owner: true }).extend({
 });
 
 /** Recordings over HTTP, from any node, for whoever started them and for administrators. */
-@Controller('api/recordings')
+@ApiController('api/recordings')
 export class RecordingsController {
   constructor(
     @Inject(Recordings) private readonly recordings: Recordings,

@@ -1,5 +1,5 @@
 import { Inject } from '@nestjs/common';
-import { Ack, ConnectedSocket, MessageBody, SubscribeMessage, WebSocketGateway } from '@nestjs/websockets';
+import { Ack, ConnectedSocket, MessageBody, SubscribeMessage } from '@nestjs/websockets';
 import type { Socket } from 'socket.io';
 import { AccessService } from '../access/access.service.js';
 import { isAdministrator, type Identity } from '../access/identity.js';
@@ -7,6 +7,7 @@ import { PollcastError } from '../errors.js';
 import type { Logger } from '../kernel/log.js';
 import { LOG } from '../node.tokens.js';
 import { acknowledged, type Acknowledge } from '../sockets/call.js';
+import { HubGateway } from '../sockets/hub.gateway.js';
 import { parseMessage } from '../sockets/message.js';
 import { TopicCatalogue } from '../topics/catalogue.js';
 import { channelOf, parseChannelKey } from '../topics/channel.js';
@@ -17,7 +18,7 @@ import { Recordings } from './recordings.js';
 import { DEFAULT_SECONDS, idSchema, listSchema, startSchema } from './schema.js';
 
 /** The contract's calls for recordings. Whoever started one may stop it, and sees it; an administrator may and sees all. */
-@WebSocketGateway()
+@HubGateway()
 export class RecordingsGateway {
   constructor(
     @Inject(Recordings) private readonly recordings: Recordings,

@@ -1,10 +1,11 @@
 import { Inject, type BeforeApplicationShutdown, type OnModuleInit } from '@nestjs/common';
-import { WebSocketGateway, type OnGatewayConnection, type OnGatewayDisconnect } from '@nestjs/websockets';
+import type { OnGatewayConnection, OnGatewayDisconnect } from '@nestjs/websockets';
 import type { Socket } from 'socket.io';
 import { Kernel } from '../kernel/kernel.js';
 import type { Logger } from '../kernel/log.js';
 import type { ClusterPorts } from '../kernel/ports/cluster.js';
 import { CLUSTER_PORTS, LOG } from '../node.tokens.js';
+import { HubGateway } from '../sockets/hub.gateway.js';
 import { Notices, saidVersion } from './notices.js';
 import { releaseKind, type Word } from './release-kind.js';
 import { RELEASES, RELEASES_CHANNEL, type Rollout } from './release.js';
@@ -13,7 +14,7 @@ import { RELEASES, RELEASES_CHANNEL, type Rollout } from './release.js';
  * Tells viewers of releases. Not by `People`: whom to tell depends on what each socket knows, so each node hears of the
  * release itself and decides for its own.
  */
-@WebSocketGateway()
+@HubGateway()
 export class ReleasesGateway
   implements OnGatewayConnection, OnGatewayDisconnect, OnModuleInit, BeforeApplicationShutdown
 {

@@ -1,7 +1,8 @@
-import { Controller, Get, Header, Inject, Req, Res } from '@nestjs/common';
+import { Get, Header, Inject, Req, Res } from '@nestjs/common';
 import type { Request, Response } from 'express';
 import { z } from 'zod';
 import { AccessService } from '../access/access.service.js';
+import { ApiController } from '../http/api.controller.js';
 import { Described } from '../http/described.js';
 import { Lobby } from './lobby.js';
 import { LobbyStream } from './lobby-stream.js';
@@ -21,7 +22,7 @@ const heads = z.array(
 const KEEP_ALIVE_MS = 15_000;
 
 /** The lobby: rooms that are open, or kept. */
-@Controller('api/rooms')
+@ApiController('api/rooms')
 export class RoomsController {
   constructor(
     @Inject(RoomHub) private readonly hub: RoomHub,

@@ -1,18 +1,11 @@
 import { Inject } from '@nestjs/common';
-import {
-  Ack,
-  ConnectedSocket,
-  MessageBody,
-  SubscribeMessage,
-  WebSocketGateway,
-  type OnGatewayDisconnect,
-} from '@nestjs/websockets';
+import { Ack, ConnectedSocket, MessageBody, SubscribeMessage, type OnGatewayDisconnect } from '@nestjs/websockets';
 import type { Socket } from 'socket.io';
 import { AccessService } from '../access/access.service.js';
 import type { Logger } from '../kernel/log.js';
 import { LOG } from '../node.tokens.js';
 import { acknowledged, type Acknowledge } from '../sockets/call.js';
-
+import { HubGateway } from '../sockets/hub.gateway.js';
 import { LifeSigns } from '../sockets/life-signs.js';
 import { parseMessage } from '../sockets/message.js';
 import { RoomHub } from './room-hub.js';
@@ -23,7 +16,7 @@ const HISTORY_LIMIT = 50;
 const PING_MS = 700;
 
 /** The contract's calls of rooms. Every call is acknowledged, with its answer or its error. */
-@WebSocketGateway()
+@HubGateway()
 export class RoomsGateway implements OnGatewayDisconnect {
   constructor(
     @Inject(RoomHub) private readonly hub: RoomHub,

@@ -1,18 +1,14 @@
 import { Inject, type OnModuleInit } from '@nestjs/common';
-import {
-  WebSocketGateway,
-  WebSocketServer,
-  type OnGatewayConnection,
-  type OnGatewayDisconnect,
-} from '@nestjs/websockets';
+import { WebSocketServer, type OnGatewayConnection, type OnGatewayDisconnect } from '@nestjs/websockets';
 import type { Server, Socket } from 'socket.io';
 import { AccessService } from '../access/access.service.js';
 import { PollcastError } from '../errors.js';
 import type { Acknowledge } from './call.js';
+import { HubGateway, HUB_PATH } from './hub.gateway.js';
 import { People } from './people.js';
 
 /** What every connection has, whichever calls it makes: a name, limits, mail, and an answer to calls that do not exist. */
-@WebSocketGateway()
+@HubGateway()
 export class SocketsGateway implements OnGatewayConnection, OnGatewayDisconnect, OnModuleInit {
   @WebSocketServer() private readonly server!: Server;
 
@@ -22,6 +18,12 @@ export class SocketsGateway implements OnGatewayConnection, OnGatewayDisconnect,
   ) {}
 
   onModuleInit(): void {
+    if (this.server.path() === HUB_PATH) {
+      throw new PollcastError(
+        'BAD_REQUEST',
+        'Pollcast has no sockets: call `await usePollcast(app)` before app.init() or app.listen(), and no app.useWebSocketAdapter() after it.',
+      );
+    }
     this.access.attach(this.server);
   }
 

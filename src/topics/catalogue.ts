@@ -55,7 +55,8 @@ export class TopicCatalogue extends EventEmitter<CatalogueEvents> {
   private closed: Promise<void> | undefined;
 
   private constructor(
-    readonly dir: string,
+    /** `null`: all topics are written in code. */
+    readonly dir: string | null,
     private readonly options: CatalogueOptions,
   ) {
     super();
@@ -66,13 +67,14 @@ export class TopicCatalogue extends EventEmitter<CatalogueEvents> {
    *
    * @throws PollcastError `NOT_FOUND` when there is no such folder
    */
-  static async open(dir: string, options: CatalogueOptions = {}): Promise<TopicCatalogue> {
+  static async open(dir: string | null, options: CatalogueOptions = {}): Promise<TopicCatalogue> {
     const catalogue = new TopicCatalogue(dir, options);
+    if (dir === null) return catalogue;
     await listTopicFiles(dir);
     try {
       // Watching starts before the first look, so that no change falls between the two.
-      if (options.watch !== false) await catalogue.startWatching();
-      await catalogue.look();
+      if (options.watch !== false) await catalogue.startWatching(dir);
+      await catalogue.look(dir);
     } catch (error) {
       await catalogue.close();
       throw error;
@@ -127,7 +129,9 @@ export class TopicCatalogue extends EventEmitter<CatalogueEvents> {
 
   /** Looks now; resolves when what lies in the folder is in force. */
   async reload(): Promise<void> {
-    const look = this.looking.then(() => this.look());
+    const { dir } = this;
+    if (dir === null) return;
+    const look = this.looking.then(() => this.look(dir));
     this.looking = look.catch(this.report);
     await look;
   }
@@ -143,8 +147,8 @@ export class TopicCatalogue extends EventEmitter<CatalogueEvents> {
     return this.closed;
   }
 
-  private async startWatching(): Promise<void> {
-    const watcher = watch(this.dir, { ignoreInitial: true });
+  private async startWatching(dir: string): Promise<void> {
+    const watcher = watch(dir, { ignoreInitial: true });
     this.watcher = watcher;
     await new Promise<void>((resolve, reject) => {
       watcher.once('ready', resolve).once('error', reject);
@@ -161,11 +165,11 @@ export class TopicCatalogue extends EventEmitter<CatalogueEvents> {
     this.settling = setTimeout(() => void this.reload().catch(() => undefined), ms); // reload reports it
   }
 
-  private async look(): Promise<void> {
-    const files = await listTopicFiles(this.dir);
+  private async look(dir: string): Promise<void> {
+    const files = await listTopicFiles(dir);
     const gone = [...this.entries.keys()].filter((file) => !files.includes(file));
     for (const file of files) {
-      const read = await readTopicFile(this.dir, file);
+      const read = await readTopicFile(dir, file);
       if (this.closing.signal.aborted) return;
       if (read === undefined) {
         if (this.entries.has(file)) gone.push(file);
@@ -179,7 +183,7 @@ export class TopicCatalogue extends EventEmitter<CatalogueEvents> {
     }
     if (gone.length === 0) return;
     await pause(this.options.graceMs ?? 250, this.closing.signal);
-    const still = this.closing.signal.aborted ? gone : await listTopicFiles(this.dir);
+    const still = this.closing.signal.aborted ? gone : await listTopicFiles(dir);
     for (const file of gone) {
       if (!still.includes(file)) this.forget(file);
       else this.lookSoon(0);

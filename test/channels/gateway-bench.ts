@@ -17,7 +17,7 @@ import { Kernel } from '../../src/kernel/kernel.js';
 import { silent } from '../../src/kernel/log.js';
 import { MemoryCluster } from '../../src/kernel/memory/cluster.js';
 import { LOG } from '../../src/node.tokens.js';
-import { ErrorFilter } from '../../src/ops/http/error.filter.js';
+import { ErrorFilter } from '../../src/http/error.filter.js';
 import { MemoryFrames } from '../../src/polling/frames/memory.js';
 import { pollerKind } from '../../src/polling/poller-kind.js';
 import { People } from '../../src/sockets/people.js';
@@ -102,7 +102,7 @@ export class GatewayBench {
       ],
     }).compile();
     this.#app = module.createNestApplication({ logger: false, forceCloseConnections: true });
-    this.#app.useWebSocketAdapter(new ClusterIoAdapter(this.#app, access, silent));
+    this.#app.useWebSocketAdapter(new ClusterIoAdapter(this.#app, { access, log: silent }));
     await this.#app.listen(0, '127.0.0.1');
   }
 

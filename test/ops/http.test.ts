@@ -11,7 +11,7 @@ import { silent, type Logger } from '../../src/kernel/log.js';
 import { DATABASE, LOG } from '../../src/node.tokens.js';
 import { AdminController } from '../../src/ops/http/admin.controller.js';
 import { AdminGuard } from '../../src/ops/http/admin.guard.js';
-import { ErrorFilter } from '../../src/ops/http/error.filter.js';
+import { ErrorFilter } from '../../src/http/error.filter.js';
 import { HealthController } from '../../src/ops/http/health.controller.js';
 import { TopicCatalogue } from '../../src/topics/catalogue.js';
 import { MemoryFrames } from '../../src/polling/frames/memory.js';

@@ -1,5 +1,5 @@
 import pg from 'pg';
-import type { Config } from '../../config.js';
+import type { NodeConfig } from '../../config.js';
 import { prepareDemo } from '../../demo/demo.js';
 import { startEmbeddedPostgres } from '../../embedded/postgres.js';
 import { canMultiplex } from '../../polling/sources/multiplex.js';
@@ -52,7 +52,7 @@ export function topicsTable(rows: readonly TopicRow[], paint: Paint): string {
  * @param tell     gets a line when something takes a while
  * @param progress says how far it is
  */
-export function checkFolder(config: Config, tell: (line: string) => void, progress: Progress): Promise<TopicFault[]> {
+export function checkFolder(config: NodeConfig, tell: (line: string) => void, progress: Progress): Promise<TopicFault[]> {
   const dir = config.topicsDir;
   return withDatabase(config, tell, progress, async (pool) => {
     const faults = await checkTopics(dir, pool, checked(progress));
@@ -69,7 +69,7 @@ export const checked =
 
 /** The database that a node of this environment would ask, while `use` runs. */
 export async function withDatabase<T>(
-  config: Config,
+  config: NodeConfig,
   tell: (line: string) => void,
   progress: Progress,
   use: (pool: pg.Pool) => Promise<T>,

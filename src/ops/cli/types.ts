@@ -1,6 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import type pg from 'pg';
-import type { Config } from '../../config.js';
+import type { NodeConfig } from '../../config.js';
 import { describe, PollcastError } from '../../errors.js';
 import { checkTopics } from '../../topics/check.js';
 import { listTopicFiles, parseRead, readTopicFile } from '../../topics/files.js';
@@ -18,7 +18,7 @@ import { checked, faultLine, withDatabase } from './topics.js';
  * @throws PollcastError `BAD_REQUEST` when a topic has an error: types that leave one out would break what uses it
  */
 export function typesOf(
-  config: Config,
+  config: NodeConfig,
   paint: Paint,
   tell: (line: string) => void,
   progress: Progress,

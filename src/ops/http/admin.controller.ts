@@ -1,5 +1,6 @@
-import { Body, Controller, Delete, Get, Header, HttpCode, Inject, Param, Post, Query, UseGuards } from '@nestjs/common';
+import { Body, Delete, Get, Header, HttpCode, Inject, Param, Post, Query, UseGuards } from '@nestjs/common';
 import type { Database } from '../../database/database.js';
+import { ApiController } from '../../http/api.controller.js';
 import { Described } from '../../http/described.js';
 import { DATABASE } from '../../node.tokens.js';
 import { parseMessage } from '../../sockets/message.js';
@@ -28,7 +29,7 @@ const PROCESS = { name: 'name of a process, such as `poller:sales.by_region`' };
 const NODE = { name: 'name of a node' };
 
 /** The admin API: the CLI's tables and commands for those who cannot, or may not, reach the cluster's Redis. */
-@Controller('api')
+@ApiController('api')
 @UseGuards(AdminGuard)
 export class AdminController {
   constructor(

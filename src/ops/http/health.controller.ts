@@ -1,12 +1,13 @@
-import { Controller, Get, Header, Inject, Res } from '@nestjs/common';
+import { Get, Header, Inject, Res } from '@nestjs/common';
 import type { Response } from 'express';
 import { z } from 'zod';
+import { ApiController } from '../../http/api.controller.js';
 import { Described } from '../../http/described.js';
 import { Metrics } from '../metrics.js';
 import { Readiness } from '../readiness.js';
 
 /** For those who watch over this node: whether it lives, whether to send it viewers, and its figures. */
-@Controller()
+@ApiController()
 export class HealthController {
   constructor(
     @Inject(Readiness) private readonly readiness: Readiness,

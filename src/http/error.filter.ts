@@ -1,8 +1,8 @@
 import { Catch, HttpException, Inject, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import type { Request, Response } from 'express';
-import { HTTP_STATUS, PollcastError, toPollcastError, type ErrorCode } from '../../errors.js';
-import type { Logger } from '../../kernel/log.js';
-import { LOG } from '../../node.tokens.js';
+import { HTTP_STATUS, PollcastError, toPollcastError, type ErrorCode } from '../errors.js';
+import type { Logger } from '../kernel/log.js';
+import { LOG } from '../node.tokens.js';
 
 /** Every error over HTTP as `{ error: { code, message, details? } }`, with its code's status. */
 @Catch()
