@@ -70,7 +70,7 @@ export class ClusterIoAdapter extends IoAdapter {
   }
 
   override createIOServer(port: number, options?: ServerOptions): Server {
-    const server = super.createIOServer(port, options) as Server;
+    const server: Server = super.createIOServer(port, options);
     this.#own.add(server);
     const [publisher, subscriber] = this.#clients;
     if (publisher && subscriber)
@@ -88,7 +88,10 @@ export class ClusterIoAdapter extends IoAdapter {
     transform: (data: unknown) => Observable<unknown>,
   ): void {
     const { others, log } = this.options;
-    if (others && !this.#isOwn(socket)) return others.bindMessageHandlers(socket, handlers, transform);
+    if (others && !this.#isOwn(socket)) {
+      others.bindMessageHandlers(socket, handlers, transform);
+      return;
+    }
     for (const { message, callback, isAckHandledManually } of handlers) {
       socket.on(String(message), (...payload: unknown[]) => {
         const given: unknown = payload.length === 1 ? payload[0] : payload;

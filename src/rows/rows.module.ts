@@ -42,6 +42,12 @@ export class RowsModule implements OnModuleInit, OnApplicationShutdown {
       if (other !== undefined) {
         throw new PollcastError('CONFLICT', `two row workers are named ${definition.name}: ${other} and ${where}`);
       }
+      if (this.database.kind !== 'postgres') {
+        throw new PollcastError(
+          'BAD_REQUEST',
+          `${where}: row workers need a Postgres as databaseUrl, and there is none`,
+        );
+      }
       places.set(definition.name, where);
       await this.#teach(definition);
     }

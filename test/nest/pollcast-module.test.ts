@@ -70,7 +70,7 @@ describe('a hub within an application', () => {
         ...[port, options]: Parameters<IoAdapter['createIOServer']>
       ): ReturnType<IoAdapter['createIOServer']> {
         this.made.push((options as { path?: string }).path);
-        return super.createIOServer(port, options) as ReturnType<IoAdapter['createIOServer']>;
+        return super.createIOServer(port, options);
       }
       override async close(...[server]: Parameters<IoAdapter['close']>): Promise<void> {
         this.closed += 1;

@@ -52,7 +52,11 @@ export function topicsTable(rows: readonly TopicRow[], paint: Paint): string {
  * @param tell     gets a line when something takes a while
  * @param progress says how far it is
  */
-export function checkFolder(config: NodeConfig, tell: (line: string) => void, progress: Progress): Promise<TopicFault[]> {
+export function checkFolder(
+  config: NodeConfig,
+  tell: (line: string) => void,
+  progress: Progress,
+): Promise<TopicFault[]> {
   const dir = config.topicsDir;
   return withDatabase(config, tell, progress, async (pool) => {
     const faults = await checkTopics(dir, pool, checked(progress));
