@@ -33,7 +33,7 @@ export const failover: Scenario = {
     const rows: Record<string, Cell>[] = [];
     const goals: Goal[] = [];
     for (const [way, usual, quick, full] of [
-      ['SIGKILL', 30, 5, 100],
+      ['SIGKILL', 24, 5, 100],
       ['SIGSTOP', 6, 2, 30],
       ['SIGTERM', 8, 3, 30],
     ] as const) {

@@ -75,7 +75,7 @@ async function race(bench: Bench, viewers: number, variant: Variant): Promise<Re
         ]),
   ];
   const runs = new Map<string, Run[]>(contestants.map(({ name }) => [name, []]));
-  const seconds = bench.size(2, 2, 4);
+  const seconds = bench.size(1.5, 1.5, 4);
   for (let round = 0; round < 3; round++) {
     for (const contestant of contestants) runs.get(contestant.name)?.push(await oneRun(contestant, seconds, bench));
   }

@@ -48,7 +48,7 @@ export const quiet: Scenario = {
     contenders.push({ name: 'one query per channel', server, load });
     const turns = await contest(bench, postgres, contenders, {
       rounds: 3,
-      seconds: bench.size(4, 3, 8),
+      seconds: bench.size(3, 3, 8),
       settleMs: 3_000,
     });
     const perRound = (runs: readonly Measured[], who: string) =>

@@ -73,7 +73,7 @@ async function oneSize(
   }
   const turns = await contest(bench, postgres, contenders, {
     rounds: 3,
-    seconds: bench.size(4, 3, 8),
+    seconds: bench.size(3, 3, 8),
     settleMs: 2_500,
   });
   await bench.stop();

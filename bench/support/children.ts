@@ -51,7 +51,7 @@ export async function startChild(file: string, args: readonly string[], env?: No
 }
 
 /** Resolves with the child's first message; rejects with what it wrote when it ends before. */
-export function firstMessage<T>(child: Child, what: string, deadlineMs = 30_000): Promise<T> {
+export function firstMessage<T>(child: Child, what: string, deadlineMs = 120_000): Promise<T> {
   return new Promise((resolve, reject) => {
     const failed = (why: string) => reject(new Error(`${what} ${why}:\n${child.lines.join('\n')}`));
     const timer = setTimeout(() => failed(`said nothing for ${deadlineMs} ms`), deadlineMs);

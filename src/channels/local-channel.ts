@@ -45,6 +45,9 @@ export interface Subscription {
  */
 export class LocalChannel {
   readonly subscriptions = new Map<string, Subscription>();
+  /** Viewers that take every frame, in a row: there may be thousands of them, and this is gone through for each frame. */
+  #direct: Viewer[] | null = null;
+  readonly #thinners = new Set<Thinner>();
   newest: SharedFrame | null = null;
   status: StatusChange;
   /** Who is being let in, or looks something up: it is not closed under them. */
@@ -123,11 +126,15 @@ export class LocalChannel {
     const shared = new SharedFrame(frame);
     if (this.#deltas > 0 && this.newest) shared.compareTo(this.newest, this.channel.topic.key);
     this.newest = shared;
-    for (const { viewer, thinner } of this.subscriptions.values()) {
-      if (thinner) thinner.frame(shared);
-      else viewer.frame(shared, writes);
-    }
+    for (const viewer of (this.#direct ??= this.#takingAll())) viewer.frame(shared, writes);
+    for (const thinner of this.#thinners) thinner.frame(shared);
     return true;
+  }
+
+  #takingAll(): Viewer[] {
+    const direct: Viewer[] = [];
+    for (const { viewer, thinner } of this.subscriptions.values()) if (!thinner) direct.push(viewer);
+    return direct;
   }
 
   /** What a poller says of it, in messages and in answers, which may overtake each other: older news change nothing. */
@@ -162,6 +169,8 @@ export class LocalChannel {
     thinner?.began();
     const subscription = { viewer, everyMs, thinner, delta };
     this.subscriptions.set(viewer.id, subscription);
+    if (thinner) this.#thinners.add(thinner);
+    else this.#direct = null;
     if (delta) this.#deltas += 1;
     return subscription;
   }
@@ -169,7 +178,10 @@ export class LocalChannel {
   unsubscribe(viewer: string): boolean {
     const subscription = this.subscriptions.get(viewer);
     if (!subscription) return false;
-    subscription.thinner?.close();
+    if (subscription.thinner) {
+      subscription.thinner.close();
+      this.#thinners.delete(subscription.thinner);
+    } else this.#direct = null;
     if (subscription.delta) this.#deltas -= 1;
     return this.subscriptions.delete(viewer);
   }

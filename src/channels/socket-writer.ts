@@ -15,7 +15,8 @@ interface EngineConnection {
   readonly transport: { readonly socket?: WireSocket };
   readonly writeBuffer: readonly unknown[];
   write(data: string, options?: { wsPreEncodedFrame?: readonly Buffer[]; compress?: boolean }): void;
-  on(event: 'drain', listen: () => void): void;
+  /** `packetCreate`: it has something of its own to send. `flush`: it hands over all that it has. */
+  on(event: 'packetCreate' | 'flush' | 'drain', listen: () => void): void;
 }
 
 export interface WriterSettings {
@@ -51,6 +52,8 @@ export class SocketWriter implements Keeper {
   #stall: Timer | null = null;
   #listening = false;
   #closed = false;
+  /** engine.io has something that is not in the socket yet. Kept here for the sake of those thousands, too. */
+  #holdsBack: boolean;
   /** Bytes of frames that engine.io holds back until its transport is free. */
   #heldBack = 0;
 
@@ -59,6 +62,9 @@ export class SocketWriter implements Keeper {
     private readonly settings: WriterSettings,
   ) {
     this.#conn = socket.conn as unknown as EngineConnection;
+    this.#holdsBack = this.#conn.writeBuffer.length > 0;
+    this.#conn.on('packetCreate', () => (this.#holdsBack = true));
+    this.#conn.on('flush', () => (this.#holdsBack = false));
     socket.once('disconnect', () => this.close());
   }
 
@@ -68,7 +74,7 @@ export class SocketWriter implements Keeper {
   }
 
   /** With `writes`, it leaves with the others of its round. */
-  deliver(frame: SharedFrame, writes?: RoundWrites): void {
+  frame(frame: SharedFrame, writes?: RoundWrites): void {
     if (this.#closed) return;
     if (this.#slots !== null || this.#backlog() > BACKLOG_BYTES) this.#wait(frame);
     else this.#write(frame, writes);
@@ -119,7 +125,7 @@ export class SocketWriter implements Keeper {
     const bytes = frame.wire(form);
     // What engine.io still holds back (an acknowledgement, say) must not be overtaken. What it does not is in the socket:
     // without compression ws writes at once, and there is no message of its own that this frame could fall into.
-    if (this.#conn.writeBuffer.length === 0 && net) {
+    if (!this.#holdsBack && net) {
       if (!writes) net.write(bytes);
       else this.#keep(bytes, writes);
       return;

@@ -28,6 +28,7 @@ class SlowConnection extends EventEmitter {
   readonly transport = { socket: { _socket: this.net, terminate: () => void (this.terminated += 1) } };
 
   write(data: string): void {
+    this.emit('packetCreate');
     this.writeBuffer.push(data);
   }
 
@@ -47,6 +48,7 @@ class SlowConnection extends EventEmitter {
 
   /** Its transport is free again: engine.io hands over what it held back. */
   flush(): void {
+    this.emit('flush');
     this.sent.push(...this.writeBuffer.splice(0).map((packet) => `4${String(packet)}`));
     this.emit('drain');
   }
@@ -98,7 +100,7 @@ const sent = (): string[] =>
 
 describe('a socket with a backlog', () => {
   it('keeps only the newest frame of each channel, and gets it when it drains', () => {
-    for (let seq = 1; seq <= 100; seq++) for (const channel of ['a', 'b', 'c']) writer.deliver(frame(channel, seq));
+    for (let seq = 1; seq <= 100; seq++) for (const channel of ['a', 'b', 'c']) writer.frame(frame(channel, seq));
     expect(sent()).toEqual(['a@1', 'b@1']);
     expect(writer.waiting).toBe(3);
     expect(conn.net.writableLength).toBeLessThan(128 * 1024);
@@ -110,7 +112,7 @@ describe('a socket with a backlog', () => {
 
   it('stays bounded, too, while engine.io itself holds something back', () => {
     conn.write('an acknowledgement');
-    for (let seq = 1; seq <= 100; seq++) writer.deliver(frame('a', seq));
+    for (let seq = 1; seq <= 100; seq++) writer.frame(frame('a', seq));
     expect(conn.writeBuffer.length).toBeLessThanOrEqual(4);
     expect(writer.waiting).toBe(1);
     conn.flush();
@@ -120,10 +122,10 @@ describe('a socket with a backlog', () => {
   });
 
   it('is cut once it has taken nothing for too long, and not while it takes something', async () => {
-    for (let seq = 1; seq <= 5; seq++) writer.deliver(frame('a', seq));
+    for (let seq = 1; seq <= 5; seq++) writer.frame(frame('a', seq));
     await time.advance(7_900);
     conn.read();
-    for (let seq = 6; seq <= 9; seq++) writer.deliver(frame('a', seq));
+    for (let seq = 6; seq <= 9; seq++) writer.frame(frame('a', seq));
     await time.advance(7_900);
     expect([cuts, conn.terminated]).toEqual([0, 0]);
     await time.advance(200);
@@ -132,7 +134,7 @@ describe('a socket with a backlog', () => {
   });
 
   it('does not get a waiting frame of a channel that it has left', () => {
-    for (let seq = 1; seq <= 5; seq++) for (const channel of ['a', 'b']) writer.deliver(frame(channel, seq));
+    for (let seq = 1; seq <= 5; seq++) for (const channel of ['a', 'b']) writer.frame(frame(channel, seq));
     writer.forget('a');
     conn.read();
     expect(sent().at(-1)).toBe('b@5');
@@ -143,7 +145,7 @@ describe('a socket with a backlog', () => {
 describe('the frames of one round', () => {
   const round = (...to: readonly [SocketWriter, readonly SharedFrame[]][]): void => {
     const writes = new RoundWrites();
-    for (const [one, frames] of to) for (const shared of frames) one.deliver(shared, writes);
+    for (const [one, frames] of to) for (const shared of frames) one.frame(shared, writes);
     writes.send();
   };
   const another = (): [SlowConnection, SocketWriter] => {
@@ -198,9 +200,9 @@ describe('the frames of one round', () => {
 
   it('are let go of when the viewer leaves in the middle of it', () => {
     const writes = new RoundWrites();
-    writer.deliver(frame('a', 1, 'short'), writes);
+    writer.frame(frame('a', 1, 'short'), writes);
     writer.close();
-    writer.deliver(frame('b', 1, 'short'), writes);
+    writer.frame(frame('b', 1, 'short'), writes);
     writes.send();
     expect(conn.sent).toEqual([]);
   });
@@ -217,23 +219,23 @@ describe('a viewer that takes deltas', () => {
     const first = frame('a', 1);
     const [second, third] = [next(first), next(next(first))];
     writer.sendDeltas('a', first);
-    writer.deliver(second);
+    writer.frame(second);
     // One is skipped, as by thinning.
     const fourth = next(third);
-    writer.deliver(fourth);
+    writer.frame(fourth);
     conn.read();
-    writer.deliver(next(fourth));
+    writer.frame(next(fourth));
     expect(sent()).toEqual(['a@2 from 1', 'a@4', 'a@5 from 4']);
   });
 
   it('is healed by the rows when frames were skipped in its slot', () => {
     let newest = frame('a', 1);
     writer.sendDeltas('a', newest);
-    writer.deliver(frame('b', 1));
-    writer.deliver(frame('c', 1));
-    for (let i = 0; i < 5; i++) writer.deliver((newest = next(newest)));
+    writer.frame(frame('b', 1));
+    writer.frame(frame('c', 1));
+    for (let i = 0; i < 5; i++) writer.frame((newest = next(newest)));
     conn.read();
-    writer.deliver((newest = next(newest)));
+    writer.frame((newest = next(newest)));
     expect(sent()).toEqual(['b@1', 'c@1', 'a@6', 'a@7 from 6']);
   });
 
@@ -242,7 +244,7 @@ describe('a viewer that takes deltas', () => {
     writer.sendDeltas('a', old);
     const renewed = new SharedFrame({ channel: 'a', epoch: 2, seq: 2, polledAt: 1, rows: old.rows });
     renewed.compareTo(old, key);
-    writer.deliver(renewed);
+    writer.frame(renewed);
     expect(sent()).toEqual(['a@2']);
   });
 });
