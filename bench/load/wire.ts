@@ -23,8 +23,12 @@ export function textFrame(text: string): Buffer {
   return Buffer.concat([header, payload]);
 }
 
+/** A client's answer to a ping of the websocket itself. */
+export const PONG_FRAME = Buffer.from([0x8a, 0x80, 0, 0, 0, 0]);
+
 const TEXT = 1;
 const CLOSE = 8;
+const PING = 9;
 const HEAD_END = Buffer.from('\r\n\r\n');
 
 /** Cuts a server's bytes into messages. Nothing is copied unless a message comes in pieces. */
@@ -36,6 +40,7 @@ export class MessageReader {
     private readonly onUpgrade: (accepted: boolean) => void,
     private readonly onText: (bytes: Buffer, start: number, end: number) => void,
     private readonly onClose: () => void,
+    private readonly onPing: () => void = () => undefined,
   ) {}
 
   feed(chunk: Buffer): void {
@@ -66,6 +71,7 @@ export class MessageReader {
       const opcode = first & 0x0f;
       if (opcode === TEXT) this.onText(bytes, start, at);
       else if (opcode === CLOSE) this.onClose();
+      else if (opcode === PING) this.onPing();
     }
     return at;
   }

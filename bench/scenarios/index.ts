@@ -6,6 +6,7 @@ import { flat } from './flat.js';
 import { memory } from './memory.js';
 import { names } from './names.js';
 import { quiet } from './quiet.js';
+import { rooms } from './rooms.js';
 import { rows } from './rows.js';
 import { slow } from './slow.js';
 import { storm } from './storm.js';
@@ -25,4 +26,5 @@ export const scenarios: readonly Scenario[] = [
   rows,
   slow,
   exporting,
+  rooms,
 ];

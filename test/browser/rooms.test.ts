@@ -68,11 +68,28 @@ test('two windows on two nodes are in step: who is here, choices, status, notes'
   await ada.locator('.note', { hasText: 'Orders fell at noon' }).waitFor();
 }, 60_000);
 
+test('a note about a chart is drawn at the chart, for all', async () => {
+  const chart = (page: Page) => page.locator('.panel[data-topic="sales.by_region"]');
+  await chart(ada)
+    .getByRole('button', { name: /^Add a note about/ })
+    .click();
+  await ada.getByPlaceholder('What should the others see?').fill('The US dip is known');
+  await ada.keyboard.press('Enter');
+  await chart(bo).locator('.note', { hasText: 'The US dip is known' }).waitFor();
+  await bo.getByLabel('about', { exact: true }).selectOption('sales.by_region');
+  await bo.getByLabel('Note', { exact: true }).fill('Fixed by noon');
+  await bo.getByRole('button', { name: 'Add', exact: true }).click();
+  await chart(ada).locator('.note', { hasText: 'Fixed by noon' }).waitFor();
+  expect(await ada.locator('.room-notes .note', { hasText: 'Fixed by noon' }).count()).toBe(0);
+  await ada.getByRole('button', { name: 'Remove the note Fixed by noon' }).click();
+  await chart(bo).locator('.note', { hasText: 'Fixed by noon' }).waitFor({ state: 'detached' });
+}, 60_000);
+
 test('the history says what happened, and who did it', async () => {
   await bo.getByRole('button', { name: 'History', exact: true }).click();
   const past = bo.locator('.room-history');
   await past.getByText('set the status to “Looking into it”').waitFor();
-  await past.locator('li', { hasText: 'Ada' }).filter({ hasText: 'removed a note' }).waitFor();
+  await past.locator('li', { hasText: 'Ada' }).filter({ hasText: 'removed a note' }).first().waitFor();
   await past.press('Escape');
   await past.waitFor({ state: 'detached' });
 }, 60_000);

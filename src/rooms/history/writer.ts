@@ -9,8 +9,12 @@ const WRITER_KIND = 'room-history';
 export const WRITER: ProcessSpec = { name: WRITER_KIND, kind: WRITER_KIND, args: {} };
 
 const BATCH = 500;
+/** Fewer than these: there is hardly more, and what comes may gather. */
+const FEW = 30;
 /** How long there must have been nothing to write before it ends. */
 const IDLE_MS = 30_000;
+/** What happens meanwhile is written together. Nobody waits for it: the newest is at hand in the store. */
+const GATHER_MS = 100;
 /** Word of something new may be lost: it is looked now and then. */
 const LOOK_MS = 1_000;
 const PRUNE_MS = 3_600_000;
@@ -34,7 +38,8 @@ export function historyWriterKind(parts: WriterParts): ProcessKind<object, never
 class HistoryWriter implements Running<never, never> {
   #timer: Timer | null = null;
   #working = false;
-  #wanted = false;
+  /** Somebody has said that there is something. */
+  #heard = false;
   #stopped = false;
   #prunedAt = -Infinity;
   #wroteAt: number;
@@ -47,7 +52,7 @@ class HistoryWriter implements Running<never, never> {
   ) {
     this.#wroteAt = context.clock.monotonic();
     // Only to be quick: what it does not hear of, it finds by looking.
-    this.#following = parts.store.follow(() => this.#work()).catch(() => null);
+    this.#following = parts.store.follow(() => this.#hear()).catch(() => null);
     this.#work();
   }
 
@@ -60,16 +65,23 @@ class HistoryWriter implements Running<never, never> {
     await this.#run;
   }
 
-  #work(): void {
-    this.#wanted = true;
-    if (this.#working || this.#stopped) return;
-    this.#working = true;
+  #hear(): void {
+    if (this.#heard) return;
+    this.#heard = true;
+    if (!this.#working) this.#workLater();
+  }
+
+  #workLater(): void {
     this.#timer?.cancel();
+    if (!this.#stopped) this.#timer = this.context.clock.after(this.#heard ? GATHER_MS : LOOK_MS, () => this.#work());
+  }
+
+  #work(): void {
+    this.#heard = false;
+    this.#working = true;
     this.#run = this.#drain().finally(() => {
       this.#working = false;
-      if (this.#stopped) return;
-      if (this.#wanted) this.#work();
-      else this.#timer = this.context.clock.after(LOOK_MS, () => this.#work());
+      this.#workLater();
     });
   }
 
@@ -77,16 +89,15 @@ class HistoryWriter implements Running<never, never> {
     const { parts, context } = this;
     try {
       const history = await parts.history();
-      while (this.#wanted && !this.#stopped) {
-        this.#wanted = false;
+      for (let more = true; more && !this.#stopped;) {
         const entries = await parts.store.feed(BATCH);
+        more = entries.length >= FEW;
         if (entries.length === 0) break;
         if (this.#stopped || !context.owns()) return;
         await history.append(entries.map(({ event }) => event));
         if (this.#stopped || !context.owns()) return;
         await parts.store.confirm(entries);
         this.#wroteAt = context.clock.monotonic();
-        this.#wanted = true;
       }
       const now = context.clock.monotonic();
       if (now - this.#prunedAt >= PRUNE_MS && context.owns()) {
@@ -96,7 +107,6 @@ class HistoryWriter implements Running<never, never> {
       if (now - this.#wroteAt > IDLE_MS && !this.#stopped) await this.#endIfUnused();
     } catch (error) {
       // The feed waits; so does nobody else.
-      this.#wanted = false;
       context.log.debug({ err: error }, 'the history of rooms is not written now; it will be');
     }
   }

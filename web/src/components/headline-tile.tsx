@@ -1,6 +1,7 @@
 import type { Headline } from '../dashboard.js';
 import { formatChange, formatNumber, NOTHING } from '../format.js';
 import { useWatched } from '../hooks/panel.js';
+import { usePinned } from '../hooks/pinned.js';
 import { useTrend } from '../hooks/trend.js';
 import type { Placed } from '../layout.js';
 import type { Params } from '../../../client/index.js';
@@ -20,6 +21,7 @@ export function HeadlineTile({ headline: { spec, topic }, params }: HeadlineTile
   const samples = useTrend(view, spec.read);
   const value = view.rows === undefined ? undefined : spec.read(view.rows);
   const { position } = view;
+  const pinned = usePinned({ topic: topic.name, title: spec.label, roomy: false });
   return (
     <section
       className="headline"
@@ -45,6 +47,7 @@ export function HeadlineTile({ headline: { spec, topic }, params }: HeadlineTile
         <Age updatedAt={view.updatedAt} />
       </p>
       <Spark samples={samples} />
+      {pinned}
     </section>
   );
 }

@@ -2,6 +2,7 @@
 import { useId, type CSSProperties, type ReactNode } from 'react';
 import type { Row } from '../../../client/index.js';
 import type { Watched } from '../hooks/panel.js';
+import { usePinned } from '../hooks/pinned.js';
 import type { TopicInfo } from '../topics.js';
 import { Age } from './age.js';
 import { Eye } from './icons.js';
@@ -23,6 +24,7 @@ interface PanelProps {
 
 export function Panel({ topic, watched, width, body, controls, actions, empty, children }: PanelProps) {
   const heading = useId();
+  const pinned = usePinned({ topic: topic.name, title: topic.title, roomy: true });
   const { view, trouble } = watched;
   const { rows, position, viewers, updatedAt } = view;
   const beat = position === undefined ? undefined : `${position.epoch}:${position.seq}`;
@@ -63,6 +65,7 @@ export function Panel({ topic, watched, width, body, controls, actions, empty, c
           <TroubleNote trouble={trouble} />
         )}
       </div>
+      {pinned}
     </section>
   );
 }

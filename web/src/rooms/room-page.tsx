@@ -4,8 +4,9 @@ import { useRoom } from '../../../client/react.js';
 import { App } from '../app.js';
 import { PageHeader } from '../components/page-header.js';
 import { SharedChoices, type Choose } from '../hooks/choices.js';
+import { Pinned, type PinnedTo } from '../hooks/pinned.js';
 import { History } from './history.js';
-import { Notes } from './notes.js';
+import { Notes, PinnedNotes } from './notes.js';
 import { Members, StatusForm } from './room-bar.js';
 import { choicesOf } from './shared.js';
 
@@ -39,6 +40,11 @@ export function RoomPage({ room: id }: { readonly room: string }) {
   const choose = useCallback<Choose>((key, value) => void change({ choices: { [key]: value ?? null } }), [change]);
   const state = snapshot?.state;
   const shared = useMemo(() => [choicesOf(state ?? {}), choose] as const, [state, choose]);
+  const by = name === '' ? 'guest' : name;
+  const pinned = useCallback(
+    (to: PinnedTo) => state !== undefined && <PinnedNotes to={to} state={state} by={by} change={change} />,
+    [state, by, change],
+  );
   const rename = (next: string): void => {
     localStorage.setItem(NAME_KEY, next);
     setName(next);
@@ -48,27 +54,32 @@ export function RoomPage({ room: id }: { readonly room: string }) {
   if (snapshot?.phase === 'refused') return <Refused text={snapshot.error?.message ?? ''} />;
   return (
     <SharedChoices value={shared}>
-      <App
-        heading={`Room ${id}`}
-        above={(topics) =>
-          room !== undefined &&
-          snapshot !== undefined && (
-            <section className="room" aria-label={`Room ${id}`} data-phase={snapshot.phase}>
-              <div className="room-bar">
-                <p className="room-name">
-                  <a href="/rooms">Rooms</a>
-                  <strong>{id}</strong>
-                </p>
-                <Members members={snapshot.members} name={name} rename={rename} />
-                <StatusForm status={snapshot.status} save={(text) => attempt(room.status(text === '' ? null : text))} />
-              </div>
-              <Trouble snapshot={snapshot} failure={failure} />
-              <Notes state={snapshot.state} topics={topics} by={name === '' ? 'guest' : name} change={change} />
-              <PastOf room={room} snapshot={snapshot} />
-            </section>
-          )
-        }
-      />
+      <Pinned value={pinned}>
+        <App
+          heading={`Room ${id}`}
+          above={(topics) =>
+            room !== undefined &&
+            snapshot !== undefined && (
+              <section className="room" aria-label={`Room ${id}`} data-phase={snapshot.phase}>
+                <div className="room-bar">
+                  <p className="room-name">
+                    <a href="/rooms">Rooms</a>
+                    <strong>{id}</strong>
+                  </p>
+                  <Members members={snapshot.members} name={name} rename={rename} />
+                  <StatusForm
+                    status={snapshot.status}
+                    save={(text) => attempt(room.status(text === '' ? null : text))}
+                  />
+                </div>
+                <Trouble snapshot={snapshot} failure={failure} />
+                <Notes state={snapshot.state} topics={topics} by={by} change={change} />
+                <PastOf room={room} snapshot={snapshot} />
+              </section>
+            )
+          }
+        />
+      </Pinned>
     </SharedChoices>
   );
 }
