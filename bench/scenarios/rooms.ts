@@ -30,7 +30,7 @@ export const rooms: Scenario = {
   about: '1,000 rooms on one node: acknowledged changes and their latency, with and without backup, and memory',
   async run(bench) {
     const count = bench.size(1_000, 100);
-    const perSecond = bench.size(500, 50);
+    const perSecond = bench.size(100, 50);
     const turns = new Map<Contender, Turn[]>(CONTENDERS.map((name) => [name, []]));
     for (let round = 0; round < bench.size(3, 1); round++) {
       for (const [name, all] of turns) {

@@ -34,6 +34,8 @@ export class RoomHub {
   readonly #unlisten: (() => void)[];
   #timer: Timer | null = null;
   #closed = false;
+  /** Windows that were in a room: all others have nothing to leave. */
+  readonly #known = new Set<string>();
   /** Windows that nothing is heard of. */
   readonly #silent = new Set<string>();
   /** As it was seen last: one that has ended since is started again by the next look. */
@@ -81,6 +83,7 @@ export class RoomHub {
       const again = local.has(viewer.id);
       const since = local.window(viewer.id)?.since ?? kernel.clock.now();
       const before = local.enter(viewer, since);
+      this.#known.add(viewer.id);
       try {
         await local.connect();
         this.#silent.delete(viewer.id);
@@ -108,16 +111,14 @@ export class RoomHub {
     });
   }
 
-  /** Its connection is gone, without a word: it leaves every room, each a linger later. */
+  /**
+   * Its connection is gone, without a word: it leaves every room, each a linger later. To be called again by whoever let it
+   * come into one meanwhile.
+   */
   leaveAll(id: string): void {
     this.#silent.delete(id);
-    // Those it is on its way into as well: their turn comes after that.
-    for (const room of [...this.#rooms.keys()]) {
-      void this.#turns.take(id, room, async () => {
-        const local = this.#rooms.get(room);
-        if (local?.has(id)) await this.#remove(local, id);
-      });
-    }
+    if (!this.#known.delete(id)) return;
+    this.#inEachRoomOf(id, (local) => this.#remove(local, id));
   }
 
   /**
@@ -233,8 +234,10 @@ export class RoomHub {
       if (!local.has(id)) continue;
       this.#turns
         .take(id, room, async () => {
-          const window = local.window(id);
-          if (window) await act(local, window);
+          // Looked for anew: it may have left, and come in again, before its turn.
+          const present = this.#rooms.get(room);
+          const window = present?.window(id);
+          if (present && window) await act(present, window);
         })
         .catch((error: unknown) => this.parts.log.debug({ err: error, room }, 'a hold was not changed yet'));
     }

@@ -52,6 +52,8 @@ export class RoomsGateway implements OnGatewayDisconnect {
         };
         await this.hub.join(room, viewer, (snapshot) => acknowledge({ room, ...snapshot }));
         if (socket.connected) this.#life.watch(socket);
+        // Gone on its way in: nobody else will tell.
+        else this.hub.leaveAll(socket.id);
       } catch (error) {
         if (another) session.closeChannel();
         throw error;

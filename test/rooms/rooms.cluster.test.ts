@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { processes } from '../cluster/hub.js';
 import { call, connectSocket, type Answer } from '../cluster/viewer.js';
 import { startCluster, type TestCluster } from '../support/cluster.js';
 import { eventually } from '../support/eventually.js';
@@ -92,10 +93,7 @@ test('a refresh is no leave; a browser that dies has left, and an empty room sto
   await ada.change({ kept: true });
   ada.close();
   await eventually(
-    async () => {
-      const response = await fetch(`${cluster.url}/api/processes`);
-      return !((await response.json()) as { name: string }[]).some(({ name }) => name === 'room:incident-4');
-    },
+    async () => !(await processes(cluster.nodes[0] as never)).some(({ name }) => name === 'room:incident-4'),
     { what: 'the end of the room' },
   );
   const again = await enter(1, 'incident-4', 'Ada');
@@ -124,6 +122,26 @@ test('a connection that goes silent is no member any more; heard again it is, an
   bob.close();
   await proxy.stop();
 }, 60_000);
+
+test('who goes while coming in is no member, whatever they had sent', async () => {
+  const ada = await enter(0, 'incident-9', 'Ada');
+  for (let tries = 0; tries < 20; tries++) {
+    const socket = await connectSocket(cluster.nodes[1]?.url ?? '');
+    const room = 'incident-9';
+    for (const event of ['join', 'leave', 'join', 'leave', 'join'].slice(0, 1 + (tries % 5))) {
+      socket.emit(`room:${event}`, { room }, () => undefined);
+    }
+    if (tries % 2 === 0) await call(socket, 'room:status', { room, status: 'a way to wait' });
+    socket.close();
+  }
+  await eventually(() => ada.here.join() === 'Ada', { what: 'all of them to have left', deadlineMs: 30_000 });
+  // Nobody is held by mistake: it ends when the last one leaves.
+  ada.close();
+  await eventually(
+    async () => !(await processes(cluster.nodes[0] as never)).some(({ name }) => name === 'room:incident-9'),
+    { what: 'the end of the room', deadlineMs: 30_000 },
+  );
+}, 90_000);
 
 test('what one window sends at once happens in that order', async () => {
   const [ada, bob] = [await enter(0, 'incident-6', 'Ada'), await enter(1, 'incident-6', 'Bob')];
