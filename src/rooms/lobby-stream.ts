@@ -45,7 +45,7 @@ export class LobbyStream implements LobbyListener {
   }
 
   #send(event: string, heads: readonly RoomHead[]): void {
-    if (this.response.destroyed) return;
+    if (this.response.writableEnded || this.response.destroyed) return;
     if (this.response.writableLength > BACKLOG_BYTES) this.#behind = true;
     else this.response.write(`event: ${event}\ndata: ${JSON.stringify(heads)}\n\n`);
   }

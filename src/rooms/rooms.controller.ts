@@ -32,9 +32,9 @@ export class RoomsController {
 
   @Get()
   @Header('Cache-Control', 'no-store')
-  @Described({ summary: 'Rooms that are open, or kept', answer: heads, errors: ['UNAUTHENTICATED'] })
+  @Described({ summary: 'Rooms that are open, or kept', answer: heads, errors: ['UNAUTHENTICATED', 'RATE_LIMITED'] })
   async list(@Req() request: Request): Promise<RoomHead[]> {
-    await this.access.authenticateRequest(request);
+    await this.access.admitRequest(await this.access.authenticateRequest(request), request);
     return this.hub.heads();
   }
 
@@ -44,18 +44,20 @@ export class RoomsController {
     summary: 'Rooms that are open, or kept, and what changes, as Server-Sent Events',
     details: 'Events: `rooms` with all of them, again now and then; `changed` with those that changed.',
     answer: { contentType: 'text/event-stream', description: 'Until the caller, or the hub, ends it.' },
-    errors: ['UNAUTHENTICATED', 'UNAVAILABLE'],
+    errors: ['UNAUTHENTICATED', 'RATE_LIMITED', 'UNAVAILABLE'],
   })
   async stream(@Req() request: Request, @Res() response: Response): Promise<void> {
-    await this.access.authenticateRequest(request);
+    const identity = await this.access.authenticateRequest(request);
+    await this.access.admitRequest(identity, request);
+    // Gone while its token was verified: its `close` has been already.
+    if (response.destroyed) return;
+    const ends = [this.access.stay(identity, request, () => response.end())];
+    // Comes after a refusal too, with the end of that answer.
+    response.on('close', () => ends.splice(0).forEach((end) => end()));
     const stream = new LobbyStream(response, () => this.lobby.heads);
     const leave = await this.lobby.watch(stream);
     const timer = setInterval(() => stream.keepAlive(), KEEP_ALIVE_MS);
-    const end = (): void => {
-      clearInterval(timer);
-      leave();
-    };
-    if (response.destroyed) end();
-    else response.on('close', end);
+    ends.push(leave, () => clearInterval(timer));
+    if (response.destroyed) ends.splice(0).forEach((end) => end());
   }
 }
