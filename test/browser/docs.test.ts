@@ -106,7 +106,7 @@ describe('in Chromium, from a node', () => {
       expect(faults).toEqual([]);
       await page.close();
     },
-    240_000,
+    480_000,
   );
 
   test('a search leads to the heading that it names, by the keyboard', async () => {

@@ -11,7 +11,7 @@ import { blocksOf, demoTopics, isTopic, PAGES, type Block } from './blocks.js';
 
 /** Two nodes with the demo's tables and topics, and somebody who watches: what the pages take for granted. */
 let cluster: TestCluster;
-let viewer: TestViewer;
+let viewer: TestViewer | undefined;
 let tools: string;
 
 beforeAll(async () => {
@@ -24,19 +24,28 @@ beforeAll(async () => {
     await writeFile(join(tools, name), `#!/usr/bin/env bash\n${text}`);
     await chmod(join(tools, name), 0o755);
   }
-}, 120_000);
+}, 240_000);
 
 afterAll(async () => {
-  viewer.close();
+  viewer?.close();
   await cluster.stop();
   await rm(tools, { recursive: true, force: true });
-}, 60_000);
+}, 120_000);
 
 const cli = join(projectRoot, 'dist', 'cli.js');
 
-/** The commands that readers have, as this checkout has them. Found zombies are an answer, not a broken page. */
+/**
+ * The commands that readers have, as this checkout has them. Found zombies are an answer, not a broken page; and who is not
+ * answered in time (2) on a machine that does much else asks again, as a reader would.
+ */
 const TOOLS = {
-  pollcast: `if [ "$1" = zombies ]; then node '${cli}' "$@" || [ $? = 1 ]; else exec node '${cli}' "$@"; fi\n`,
+  pollcast: `[ "$1" != start ] || exec node '${cli}' "$@"
+for i in 1 2 3 4 5; do
+  code=0; node '${cli}' "$@" || code=$?
+  [ $code = 2 ] || break
+done
+if [ "$1" = zombies ] && [ $code = 1 ]; then exit 0; fi
+exit $code\n`,
   npx: `[ "$1" = pollcast ] || { echo "npx $1: not known here" >&2; exit 3; }; shift; exec pollcast "$@"\n`,
   npm: `[ "$*" = start ] || { echo "npm $*: not known here" >&2; exit 3; }; exec node '${join(projectRoot, 'scripts', 'hub.mjs')}' start\n`,
 };
@@ -48,7 +57,7 @@ const TOOLS = {
 const PRELUDE = `set -euo pipefail
 curl() { case " $* " in *' -N '*) command curl --max-time 3 "$@" || [ $? = 28 ] ;; *) command curl "$@" ;; esac; }
 trap 'code=$?; kill $(jobs -p) 2>/dev/null || true; wait; exit $code' EXIT
-came() { for ((i = 0; i < 240; i++)); do pollcast nodes --json | grep -q "\\"name\\": \\"$1\\"" && return; sleep 0.25; done; echo "$1 did not come" >&2; return 1; }
+came() { for ((i = 0; i < 480; i++)); do pollcast nodes --json | grep -q "\\"name\\": \\"$1\\"" && return; sleep 0.25; done; echo "$1 did not come" >&2; return 1; }
 `;
 
 function scriptOf(blocks: readonly Block[], ports: readonly number[]): string {
@@ -124,7 +133,7 @@ test.each(pages)(
       await rm(home, { recursive: true, force: true });
     }
   },
-  240_000,
+  480_000,
 );
 
 test('SQL that is no topic is run too, and taken back', async () => {

@@ -29,8 +29,21 @@ beforeAll(async () => {
     await mkdir(dirname(fileOf(block)), { recursive: true });
     // A module, whether or not it says so: names of one block are not those of another.
     await writeFile(fileOf(block), `${block.code}\nexport {};\n`);
+    await writeNeighbours(block);
   }
 });
+
+/** `import { AppModule } from './app.module.js'` means the earlier block of the page that exports AppModule. */
+async function writeNeighbours(block: Block): Promise<void> {
+  for (const [, names = '', path = ''] of block.code.matchAll(/import \{ ([^}]+) \} from '(\.\/[^']+)\.js'/g)) {
+    const file = `${join(dirname(fileOf(block)), path)}.ts`;
+    const earlier = blocks.filter(({ page, line }) => page === block.page && line < block.line);
+    if (earlier.some((other) => fileOf(other) === file)) continue;
+    const exported = (name: string) => new RegExp(`export .*\\b${name.replace(/^type /, '').trim()}\\b`);
+    const from = earlier.find(({ code }) => names.split(',').every((name) => exported(name).test(code)));
+    if (from) await writeFile(file, `export * from './${basename(fileOf(from)).replace(/\.tsx?$/, '.js')}';\n`);
+  }
+}
 afterAll(() => rm(home, { recursive: true, force: true }));
 
 function fileOf({ page, line, language, path }: Block): string {
@@ -54,7 +67,7 @@ test('blocks of TypeScript and JavaScript are right by the types that are publis
     execFile(process.execPath, [tsc, '-p', home, '--pretty', 'false'], { cwd: home }, (_error, out) => resolve(out));
   });
   expect(complaints.split('\n').filter((line) => line !== '' && !line.includes('node_modules'))).toEqual([]);
-}, 120_000);
+}, 240_000);
 
 /** What the hub's own source needs to be read: types of packages that have none. */
 async function typesOfTheHub(): Promise<string[]> {
