@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { isLoopbackHost, TrustedProxies } from './access/address.js';
 import { canonicalOrigin } from './access/origin.js';
 import { PollcastError } from './errors.js';
+import { DUCKDB_FORM, duckLocation } from './polling/sources/duckdb/location.js';
 import type { StorageLocation } from './storage/open.js';
 import { durationRange, tryDuration } from './topics/duration.js';
 
@@ -176,6 +177,12 @@ const proxy: Form<string> = {
   },
 };
 
+const postgres = url(['postgres:', 'postgresql:'], 'postgres://USER:PASSWORD@HOST:PORT/DATABASE');
+const database: Form<string> = {
+  expected: `${postgres.expected}, or ${DUCKDB_FORM}`,
+  read: (given) => (duckLocation(given) ? given : postgres.read(given)),
+};
+
 const redis = url(['redis:', 'rediss:'], 'redis://HOST:PORT');
 
 const storage: Form<StorageLocation> = {
@@ -205,7 +212,7 @@ const onOff: Form<boolean> = {
 const schema = z.object({
   PORT: variable(whole(0, 65_535), 3_000),
   HOST: variable(matching(/^[\w.:[\]%-]{1,255}$/, 'an address or a host name'), '127.0.0.1'),
-  DATABASE_URL: optional(url(['postgres:', 'postgresql:'], 'postgres://USER:PASSWORD@HOST:PORT/DATABASE')),
+  DATABASE_URL: optional(database),
   REDIS_URL: optional(list(redis, 'redis://HOST:PORT or rediss://…; several nodes of one cluster comma-separated')),
   REDIS_PREFIX: variable(matching(/^[\w:.-]{1,64}$/, 'up to 64 letters, digits and : . _ -'), 'pollcast'),
   LOCK_REDIS_URLS: variable(list(redis, 'redis://HOST:PORT or rediss://…, comma-separated'), []),
@@ -287,6 +294,9 @@ function contradictions(values: Partial<Values>): string[] {
   }
   if (locks.length > 0 && REDIS_URL === undefined && 'REDIS_URL' in values) {
     faults.push('LOCK_REDIS_URLS: expected REDIS_URL beside it, got none: a single node in memory needs no locks');
+  }
+  if (values.DEMO === true && values.DATABASE_URL?.startsWith('duckdb:')) {
+    faults.push('DEMO: expected a Postgres as DATABASE_URL, got DuckDB, which is only read: leave DEMO out');
   }
   if (new Set(locks).size < locks.length) {
     faults.push('LOCK_REDIS_URLS: expected independent masters, got one of them twice');

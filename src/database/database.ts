@@ -4,11 +4,13 @@ import { prepareDemo } from '../demo/demo.js';
 import { startFeeder } from '../demo/feeder.js';
 import { startEmbeddedPostgres } from '../embedded/postgres.js';
 import type { Logger } from '../kernel/log.js';
+import { loadDuck } from '../polling/sources/duckdb/load.js';
+import { dialectOf } from '../topics/policy.js';
 
 /** The database that this node's topics query. */
 export interface Database {
   /** `none`: all topics are written in code, and the addresses below are empty. */
-  readonly kind: 'postgres' | 'none';
+  readonly kind: 'postgres' | 'duckdb' | 'none';
   /** What queries run under; with the demo a role that may only read. */
   readonly url: string;
   /** What was given, or the embedded server's owner: may write, if anybody may. */
@@ -20,11 +22,18 @@ export interface Database {
 
 const NONE: Database = { kind: 'none', url: '', ownerUrl: '', embedded: false, stop: () => Promise.resolve() };
 
+/** It is opened by its source; here it is found out whether it could be. */
+async function duckdb(url: string): Promise<Database> {
+  await loadDuck();
+  return { kind: 'duckdb', url, ownerUrl: url, embedded: false, stop: () => Promise.resolve() };
+}
+
 const DATA_DIR = './var/postgres';
 
 /** The given database, or an embedded one in a process of its own; with the demo's data, kept changing, when they are wanted. */
 export async function openDatabase(config: Config, log: Logger): Promise<Database> {
   if (config.hosted && config.databaseUrl === undefined) return NONE;
+  if (dialectOf(config.databaseUrl) === 'duckdb') return duckdb(config.databaseUrl ?? '');
   const releases: (() => Promise<void>)[] = [];
   let stopped: Promise<void> | null = null;
   // In reverse: the feeder before the server that it feeds. All run; the first failure is told.

@@ -3,8 +3,10 @@ import { Ack, ConnectedSocket, MessageBody, SubscribeMessage } from '@nestjs/web
 import type { Socket } from 'socket.io';
 import { z } from 'zod';
 import { AccessService } from '../access/access.service.js';
+import type { Database } from '../database/database.js';
+import { PollcastError } from '../errors.js';
 import type { Logger } from '../kernel/log.js';
-import { LOG } from '../node.tokens.js';
+import { DATABASE, LOG } from '../node.tokens.js';
 import { acknowledged, type Acknowledge } from '../sockets/call.js';
 import { HubGateway } from '../sockets/hub.gateway.js';
 import { parseMessage } from '../sockets/message.js';
@@ -30,6 +32,7 @@ export class ExportsGateway {
     @Inject(Exports) private readonly exports: Exports,
     @Inject(AccessService) private readonly access: AccessService,
     @Inject(TopicCatalogue) private readonly topics: TopicCatalogue,
+    @Inject(DATABASE) private readonly database: Pick<Database, 'kind'>,
     @Inject(LOG) private readonly log: Logger,
   ) {}
 
@@ -44,6 +47,12 @@ export class ExportsGateway {
       const { identity } = this.access.of(socket);
       const topic = this.topics.get(name);
       this.access.assertMayWatch(identity, topic);
+      if (!topic.read && this.database.kind !== 'postgres') {
+        throw new PollcastError(
+          'BAD_REQUEST',
+          'Exports of topics in files need Postgres, which this hub does not ask.',
+        );
+      }
       const channel = channelOf(topic, params ?? {}, identity.claims);
       acknowledge({ export: await this.exports.request(identity.user, channel, format) });
     });

@@ -15,6 +15,9 @@ import type { PollerSettings } from './poller-parts.js';
 import { StandIn, type Emergency } from './stand-in.js';
 import type { Source } from './source.js';
 import { CodeSource } from './sources/code.js';
+import { DuckSource } from './sources/duckdb/duckdb.js';
+import { loadDuck } from './sources/duckdb/load.js';
+import { duckLocation } from './sources/duckdb/location.js';
 import { createPostgresSource } from './sources/postgres.js';
 import { RoutedSource } from './sources/routed.js';
 
@@ -31,8 +34,8 @@ const CUT_OFF = { graceMs: 1_000, probeMs: 250 };
     {
       provide: SOURCE,
       inject: [DATABASE, CONFIG, LOG],
-      useFactory: (database: Database, config: Config, log: Logger) =>
-        new RoutedSource(databaseSource(database, config, log), new CodeSource(log)),
+      useFactory: async (database: Database, config: Config, log: Logger) =>
+        new RoutedSource(await databaseSource(database, config, log), new CodeSource(log)),
     },
     {
       provide: EMERGENCY,
@@ -74,8 +77,11 @@ export class PollingModule implements OnModuleInit, OnApplicationShutdown {
 }
 
 /** `null` where all topics are written in code. */
-function databaseSource({ kind, url }: Database, { nodeName }: Config, log: Logger): Source | null {
-  return kind === 'none' ? null : createPostgresSource({ connectionString: url, node: nodeName, log });
+async function databaseSource({ kind, url }: Database, { nodeName }: Config, log: Logger): Promise<Source | null> {
+  if (kind === 'none') return null;
+  const location = duckLocation(url);
+  if (kind === 'duckdb' && location) return new DuckSource({ duck: await loadDuck(), location, log });
+  return createPostgresSource({ connectionString: url, node: nodeName, log });
 }
 
 function settings({ lingerMs }: Config): PollerSettings {

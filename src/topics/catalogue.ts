@@ -3,6 +3,7 @@ import { watch, type FSWatcher } from 'chokidar';
 import { PollcastError } from '../errors.js';
 import { listTopicFiles, parseRead, readTopicFile } from './files.js';
 import { didYouMean } from './nearest.js';
+import type { Dialect } from './policy.js';
 import type { Topic, TopicFault } from './topic.js';
 
 export interface CatalogueEvents {
@@ -15,6 +16,8 @@ export interface CatalogueEvents {
 }
 
 export interface CatalogueOptions {
+  /** Of the database that the files are for (default `postgres`). */
+  readonly dialect?: Dialect;
   /** Follow changes of the files (default true). */
   readonly watch?: boolean;
   /** How long a file must be gone before its topic ends, in ms (default 250): editors save by way of a gap. */
@@ -178,7 +181,7 @@ export class TopicCatalogue extends EventEmitter<CatalogueEvents> {
       const seen = 'text' in read ? read.text : read.error;
       const before = this.entries.get(file);
       if (before?.seen === seen) continue;
-      const parsed = parseRead(file, read);
+      const parsed = parseRead(file, read, this.options.dialect);
       this.accept(file, { seen, topic: parsed.topic ?? before?.topic, faults: parsed.faults });
     }
     if (gone.length === 0) return;

@@ -1,6 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join, sep } from 'node:path';
 import { PollcastError } from '../errors.js';
+import type { Dialect } from './policy.js';
 import { parseTopic, type ParsedTopic } from './topic-file.js';
 
 /**
@@ -45,7 +46,11 @@ export async function readTopicFile(
 }
 
 /** Reads and parses one file; undefined when it is gone. */
-export function parseRead(file: string, read: { text: string } | { error: string }): ParsedTopic {
-  if ('text' in read) return parseTopic(file, read.text);
+export function parseRead(
+  file: string,
+  read: { text: string } | { error: string },
+  dialect: Dialect = 'postgres',
+): ParsedTopic {
+  if ('text' in read) return parseTopic(file, read.text, dialect);
   return { faults: [{ file, line: 1, severity: 'error', message: read.error }] };
 }

@@ -78,3 +78,29 @@ export function deniedFunction(schema: string | undefined, name: string, argumen
   const rule = DENIED.find(([pattern]) => pattern.test(name));
   return rule && `\`${name}\` ${rule[1]}`;
 }
+
+/** Which database the statements are for. Topic files are read by Postgres's grammar, of which DuckDB's is nearly a superset. */
+export type Dialect = 'postgres' | 'duckdb';
+
+/** By DATABASE_URL. */
+export function dialectOf(databaseUrl: string | undefined): Dialect {
+  return databaseUrl?.startsWith('duckdb:') ? 'duckdb' : 'postgres';
+}
+
+/** DuckDB's readers of files. Which files there are to read, its settings say: see `DuckStore`. */
+const FILE_READERS = /^(read_(parquet|csv|csv_auto|json|json_auto|json_objects|ndjson|ndjson_auto)|parquet_scan)$/;
+
+/** What may stand in a FROM of DuckDB. All others are refused: extensions bring ever more that reach for files, servers and SQL in texts. */
+const DUCKDB_FROM = /^(range|generate_series|unnest)$/;
+
+/** Whether a function reads files that its arguments name: then only constants may name them. */
+export function readsFiles(name: string): boolean {
+  return FILE_READERS.test(name);
+}
+
+/** Why a function may not stand in a FROM of DuckDB, as the end of a sentence; undefined when it may. */
+export function deniedInFrom(name: string): string | undefined {
+  return DUCKDB_FROM.test(name) || readsFiles(name)
+    ? undefined
+    : `of the functions that give tables, \`${name}\` is not among those that are allowed with DuckDB (range, generate_series, unnest, read_parquet, read_csv, read_json)`;
+}

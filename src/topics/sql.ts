@@ -2,7 +2,7 @@ import { hasSqlDetails, loadModule, parseSync } from 'libpg-query';
 import { didYouMean } from './nearest.js';
 import { scanPlaceholders, type ScannedSql } from './placeholders.js';
 import { isNeverNull, mayPad } from './nulls.js';
-import { deniedFunction } from './policy.js';
+import { deniedFunction, deniedInFrom, readsFiles, type Dialect } from './policy.js';
 import { Offsets } from './position.js';
 import { sharingHazard } from './sharing.js';
 import { elementType } from './values.js';
@@ -80,7 +80,11 @@ export function pgType(type: ParamType): string {
  *
  * @param params undefined when they are not known: only the SQL itself is checked then
  */
-export function prepareSql(source: string, params: readonly ParamSpec[] | undefined): SqlResult {
+export function prepareSql(
+  source: string,
+  params: readonly ParamSpec[] | undefined,
+  dialect: Dialect = 'postgres',
+): SqlResult {
   const specs = new Map(params?.map((spec) => [spec.name, spec]));
   const problems: SqlProblem[] = [];
   const used = new Set<string>();
@@ -106,12 +110,12 @@ export function prepareSql(source: string, params: readonly ParamSpec[] | undefi
   }
   const names = [...numbers.keys()];
   const bare = new Rewrite(source, scanned, (name) => `$${numbers.get(name)}`);
-  const parsed = parseOne(bare, names, scanned);
+  const parsed = parseOne(bare, names, scanned, dialect);
   problems.push(...parsed.problems);
   if (problems.length > 0 || !parsed.select || !params) return { problems, used };
 
   const typed = new Rewrite(source, scanned, (name) => `($${numbers.get(name)}::${pgType(specs.get(name)!.type)})`);
-  const again = parseOne(typed, names, scanned);
+  const again = parseOne(typed, names, scanned, dialect);
   if (again.problems.length > 0) return { problems: again.problems, used };
   const alone = names.length > 0 ? sharingHazard(parsed.select) : undefined;
   const statement = { text: typed.text, params: names, ...(alone === undefined ? {} : { alone }) };
@@ -177,6 +181,7 @@ function parseOne(
   rewrite: Rewrite,
   names: readonly string[],
   scanned: ScannedSql,
+  dialect: Dialect,
 ): { select?: Node; problems: SqlProblem[]; calls: FunctionCall[] } {
   const wrong = (offset: number, message: string) => ({ problems: [{ offset, message }], calls: [] });
   if (scanned.end === 0) return wrong(0, NOTHING);
@@ -205,7 +210,7 @@ function parseOne(
     select.op === 'SETOP_NONE' && !select.targetList && !select.valuesLists
       ? [{ offset: 0, message: 'expected a SELECT with columns, got one without' }]
       : [];
-  const { problems: found, calls } = walk(root, rewrite, [...scanned.locks]);
+  const { problems: found, calls } = walk(root, rewrite, [...scanned.locks], dialect);
   return { select, problems: [...problems, ...found], calls };
 }
 
@@ -213,7 +218,12 @@ function parseOne(
  * Everything in the tree that does more than read, and all functions that it calls. Walked with a list of its own: the
  * depth is the file's to choose.
  */
-function walk(root: Node, rewrite: Rewrite, locks: number[]): { problems: SqlProblem[]; calls: FunctionCall[] } {
+function walk(
+  root: Node,
+  rewrite: Rewrite,
+  locks: number[],
+  dialect: Dialect,
+): { problems: SqlProblem[]; calls: FunctionCall[] } {
   const problems: SqlProblem[] = [];
   const calls: FunctionCall[] = [];
   const pending: { value: unknown; near: number }[] = [{ value: root, near: 0 }];
@@ -225,7 +235,7 @@ function walk(root: Node, rewrite: Rewrite, locks: number[]): { problems: SqlPro
     if (typeof entry.value !== 'object' || entry.value === null) continue;
     for (const [key, value] of Object.entries(entry.value as Node)) {
       const near = locationOf(value) ?? entry.near;
-      const message = forbiddenNode(key, value);
+      const message = forbiddenNode(key, value) ?? (dialect === 'duckdb' ? forbiddenInDuck(key, value) : undefined);
       // The tree has no place for a locking clause, the scanner has; which belongs to which is all one.
       const lock = key === 'lockingClause' ? locks.shift() : undefined;
       if (message !== undefined) problems.push({ offset: lock ?? rewrite.fromBytes(near), message });
@@ -262,6 +272,25 @@ function forbiddenNode(key: string, value: unknown): string | undefined {
     default:
       return undefined;
   }
+}
+
+/** What DuckDB has beyond that: functions in FROM that reach for files, and worse. */
+function forbiddenInDuck(key: string, value: unknown): string | undefined {
+  if (key === 'FuncCall') {
+    const { args = [] } = value as { args?: Node[] };
+    const named = readsFiles(nameOf(value as Node));
+    if (!named || ('A_Const' in (args[0] ?? {}) && !/"(ParamRef|SubLink|FuncCall)"/.test(JSON.stringify(args)))) return;
+    return `\`${nameOf(value as Node)}\` reads files: expected a constant text that names them`;
+  }
+  if (key !== 'RangeFunction') return undefined;
+  const calls = [...JSON.stringify(value).matchAll(/"FuncCall":\{"funcname":\[(.*?)\]/g)];
+  const names = calls.map(([, path = '']) => [...path.matchAll(/"sval":"([^"]*)"/g)].at(-1)?.[1] ?? '');
+  const denied = names.map(deniedInFrom).find((why) => why !== undefined);
+  return denied && `a topic only reads: ${denied}`;
+}
+
+function nameOf({ funcname }: Node): string {
+  return (funcname as { String?: { sval?: string } }[] | undefined)?.at(-1)?.String?.sval ?? '';
 }
 
 function locationOf(value: unknown): number | undefined {

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readHeader, type ReadHeader } from './header.js';
 import { didYouMean } from './nearest.js';
+import type { Dialect } from './policy.js';
 import { positionAt } from './position.js';
 import { prepareSql, type PreparedSql } from './sql.js';
 import type { Topic, TopicFault } from './topic.js';
@@ -40,7 +41,7 @@ export function isTopicName(name: string): boolean {
 }
 
 /** Reads one topic file and collects all its faults. `file` is its path relative to TOPICS_DIR, with `/`. */
-export function parseTopic(file: string, text: string): ParsedTopic {
+export function parseTopic(file: string, text: string, dialect: Dialect = 'postgres'): ParsedTopic {
   const faults: TopicFault[] = [];
   const faultAt: TopicOrigin['faultAt'] = (offset, message, severity = 'error') => ({
     file,
@@ -63,8 +64,8 @@ export function parseTopic(file: string, text: string): ParsedTopic {
   const selectOffset = (offset: number) => sqlStart + offset;
   const params = readable ? header.params : undefined;
   // Where the header's comment has no end, nothing is left that could be SQL.
-  const select = !readable && sql === '' ? undefined : prepareSql(sql, params);
-  const changed = header.changed === undefined ? undefined : prepareSql(header.changed, params);
+  const select = !readable && sql === '' ? undefined : prepareSql(sql, params, dialect);
+  const changed = header.changed === undefined ? undefined : prepareSql(header.changed, params, dialect);
   for (const problem of select?.problems ?? []) faults.push(faultAt(selectOffset(problem.offset), problem.message));
   for (const problem of changed?.problems ?? [])
     faults.push(faultAt(changedOffset(problem.offset), `changed: ${problem.message}`));

@@ -5,6 +5,7 @@ import type { Logger } from '../kernel/log.js';
 import { CONFIG, LOG } from '../node.tokens.js';
 import { TopicCatalogue } from './catalogue.js';
 import { codeTopic } from './code-topic.js';
+import { dialectOf } from './policy.js';
 import { TOPIC, type DeclaredTopic } from './topic.decorator.js';
 import type { ReadRows } from './topic.js';
 
@@ -17,6 +18,7 @@ import type { ReadRows } from './topic.js';
       inject: [CONFIG, LOG],
       useFactory: async (config: Config, log: Logger) => {
         const catalogue = await TopicCatalogue.open(config.topicsDir, {
+          dialect: dialectOf(config.databaseUrl),
           onError: (error) => log.error({ err: error }, 'the catalogue of topics'),
         });
         const tell = (fault: { file: string; line: number; message: string }): void =>

@@ -6,7 +6,9 @@ import { canMultiplex } from '../../polling/sources/multiplex.js';
 import { TopicCatalogue } from '../../topics/catalogue.js';
 import { checkTopics, DATABASE, type CheckProgress } from '../../topics/check.js';
 import { formatDuration } from '../../topics/duration.js';
+import { dialectOf } from '../../topics/policy.js';
 import type { Topic, TopicFault } from '../../topics/topic.js';
+import { checkWithDuck } from './duckdb.js';
 import type { Progress } from './progress.js';
 import { table, type Paint } from './terminal.js';
 
@@ -58,6 +60,7 @@ export function checkFolder(
   progress: Progress,
 ): Promise<TopicFault[]> {
   const dir = config.topicsDir;
+  if (dialectOf(config.databaseUrl) === 'duckdb') return checkWithDuck(dir, config.databaseUrl ?? '');
   return withDatabase(config, tell, progress, async (pool) => {
     const faults = await checkTopics(dir, pool, checked(progress));
     progress.say('Checking which topics can share a statement …');

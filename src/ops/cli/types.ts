@@ -4,6 +4,7 @@ import type { NodeConfig } from '../../config.js';
 import { describe, PollcastError } from '../../errors.js';
 import { checkTopics } from '../../topics/check.js';
 import { listTopicFiles, parseRead, readTopicFile } from '../../topics/files.js';
+import { dialectOf } from '../../topics/policy.js';
 import { resultTypes } from '../../topics/result-types.js';
 import { typeFile, type TypedTopic } from '../../topics/type-file.js';
 import type { Progress } from './progress.js';
@@ -23,6 +24,12 @@ export function typesOf(
   tell: (line: string) => void,
   progress: Progress,
 ): Promise<string> {
+  if (dialectOf(config.databaseUrl) === 'duckdb') {
+    throw new PollcastError(
+      'BAD_REQUEST',
+      'Types are written from what Postgres says of a statement: with DuckDB, declare them by hand (docs/client.md, Types).',
+    );
+  }
   return withDatabase(config, tell, progress, async (pool) => {
     const faults = await checkTopics(config.topicsDir, pool, checked(progress));
     progress.end();
