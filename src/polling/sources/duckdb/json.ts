@@ -19,15 +19,9 @@ export class RowJson {
   value(value: DuckDBValue, type: DuckDBType): string {
     if (value === null || value === undefined) return 'null';
     const { duck } = this;
-    switch (typeof value) {
-      case 'boolean':
-      case 'bigint':
-        return String(value);
-      case 'number':
-        return Number.isFinite(value) ? String(value) : JSON.stringify(String(value));
-      case 'string':
-        return type.alias === 'JSON' ? value : JSON.stringify(value);
-    }
+    if (typeof value === 'boolean' || typeof value === 'bigint') return String(value);
+    if (typeof value === 'number') return Number.isFinite(value) ? String(value) : JSON.stringify(String(value));
+    if (typeof value === 'string') return type.alias === 'JSON' ? value : JSON.stringify(value);
     if (value instanceof duck.DuckDBDecimalValue) return value.toString();
     if (value instanceof duck.DuckDBTimestampTZValue) return JSON.stringify(instant(value.micros));
     if (

@@ -1,6 +1,7 @@
+import type * as DuckModule from '@duckdb/node-api';
 import { describe, PollcastError } from '../../../errors.js';
 
-export type Duck = typeof import('@duckdb/node-api');
+export type Duck = typeof DuckModule;
 
 /**
  * DuckDB's package, which is large, so that only who asks it has it.

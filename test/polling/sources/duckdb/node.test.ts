@@ -47,7 +47,7 @@ async function check(): Promise<{ code: number; out: string }> {
 test('a node serves topics over files, and leaves in order', async () => {
   node = await startNode({ env: { DATABASE_URL: `duckdb:${lake}`, TOPICS_DIR: topics } });
   const ask = async (query: string): Promise<unknown> =>
-    (await (await fetch(`${node!.url}/api/topics/by_region${query}`)).json()) as unknown;
+    (await fetch(`${node!.url}/api/topics/by_region${query}`)).json();
   expect(await ask('')).toMatchObject({
     rows: [
       { region: 'EU', revenue: 12.5 },
