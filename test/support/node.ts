@@ -116,7 +116,7 @@ async function untilReady(node: ServiceProcess, url: string): Promise<void> {
       if (!response.ok) throw new Error(text);
       return true;
     },
-    { what: `${url} to be ready`, deadlineMs: 30_000 },
+    { what: `${url} to be ready`, deadlineMs: 60_000 },
   ).catch(async (error: unknown) => {
     await node.kill('SIGKILL');
     throw new Error(`${String(error)}\n${node.lines.slice(-30).join('\n')}`, { cause: error });
