@@ -176,7 +176,11 @@ export class GroupWriter {
   }
 
   #asked<T>(asked: Promise<T>): Promise<T> {
-    this.#statement = asked.catch(() => undefined);
+    // Without its answer: that is thousands of rows, and would be kept until the next one.
+    this.#statement = asked.then(
+      () => undefined,
+      () => undefined,
+    );
     return asked;
   }
 
