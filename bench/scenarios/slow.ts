@@ -7,7 +7,8 @@ import type { HubNode } from '../support/node.js';
 import { median } from '../support/stats.js';
 
 const SLOW = 20;
-const SECONDS = 12;
+/** What the system's own buffers take (some 5 MB a connection) comes before the 8 s in which nothing is taken. */
+const SECONDS = 30;
 const LOOK_MS = 50;
 const MB = 1024 * 1024;
 
@@ -65,7 +66,11 @@ export const slow: Scenario = {
     const cut = of('stalled', ({ cutMs }) => cutMs / 1000);
     const goals = [
       { goal: 'slow: a viewer that stops reading costs ≤ 2 MB', seen: `${figure(cost)} MB`, met: cost <= 2 },
-      { goal: 'slow: it is cut within 10 s', seen: `the last after ${figure(cut)} s`, met: cut <= 10 },
+      {
+        goal: 'slow: it is cut within 10 s of its last read (the buffers of the system included)',
+        seen: `the last after ${figure(cut)} s`,
+        met: cut <= 10,
+      },
       {
         goal: "slow: the others' p99 changes by less than 10 %",
         seen: `${figure(change * 100)} %`,
@@ -89,7 +94,7 @@ async function each(bench: Bench, node: HubNode, load: LoadGenerator, stalled: b
     });
   }, LOOK_MS * 4);
   if (stalled) for (const viewer of viewers) viewer.stall();
-  const { load: seen, cpu } = await measure(load, bench.size(SECONDS, SECONDS), { server: () => cpuOf(node.pid) });
+  const { load: seen, cpu } = await measure(load, SECONDS, { server: () => cpuOf(node.pid) });
   clearInterval(watch);
   for (const viewer of viewers) viewer.close();
   await sleep(2_000);
