@@ -136,7 +136,7 @@ describe('a wrong value', () => {
     [{ HOST: 'not a host' }, 'HOST: expected an address or a host name, got not a host'],
     [
       { DATABASE_URL: 'mysql://db/x' },
-      'DATABASE_URL: expected postgres://USER:PASSWORD@HOST:PORT/DATABASE, got mysql://db/x',
+      'DATABASE_URL: expected postgres://USER:PASSWORD@HOST:PORT/DATABASE, or duckdb:PATH, with ?files=FOLDER,FOLDER&threads=N&memory=1GB if need be, got mysql://db/x',
     ],
     [{ LEASE_MS: '5s' }, 'LEASE_MS: expected a whole number of milliseconds from 900 to 600000, got 5s'],
     [{ LEASE_MS: '899' }, 'LEASE_MS: expected a whole number of milliseconds from 900 to 600000, got 899'],
