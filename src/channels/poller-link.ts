@@ -54,6 +54,12 @@ export class PollerLink implements ChannelLink {
   #standIn: StandIn | null = null;
   /** The channels that have their frames from the stand-in. */
   readonly #substituted = new Set<LocalChannel>();
+  /** The channels whose newest frame is, or may be, a stand-in's: the cluster must not go on from an older result. */
+  readonly #alone = new Set<LocalChannel>();
+  /** The cluster has been asked where they stand: what the stand-in still says would be newer than the answer. */
+  readonly #muted = new Set<LocalChannel>();
+  /** A round of the cluster's was not given to a channel that has not caught up with it. */
+  #skipped = false;
   /** Monotonic ms since when the stand-in is one too many; `null`: it is needed, or there is none. */
   #relievedAt: number | null = null;
   readonly #unlistenCut: () => void;
@@ -90,7 +96,7 @@ export class PollerLink implements ChannelLink {
     this.#channels.delete(key);
     if (channel) {
       this.#behind.delete(channel);
-      this.#substituted.delete(channel);
+      this.#joined(channel);
     }
   }
 
@@ -120,11 +126,27 @@ export class PollerLink implements ChannelLink {
 
   async watch(channel: Channel, above: FramePosition | null): Promise<Standing> {
     const standIn = this.#standInNow(channel.key);
-    if (standIn) return { ...(await standIn.watch(channel, above)), standIn: true };
+    const local = this.#channels.get(channel.key);
+    if (standIn) {
+      if (local) this.#alone.add(local);
+      return { ...(await standIn.watch(channel, above)), standIn: true };
+    }
     await this.connect();
-    const message: PollerMessage = { do: 'watch', channel: channel.key, above: above ?? undefined };
+    const alone = local !== undefined && this.#alone.has(local);
+    const message: PollerMessage = {
+      do: 'watch',
+      channel: channel.key,
+      above: above ?? undefined,
+      ...(alone && { alone }),
+    };
     const timeoutMs = channel.topic.timeoutMs + WATCH_EXTRA_MS;
-    return this.parts.kernel.call<Watched>(this.process.name, message, { timeoutMs, idempotent: true });
+    if (alone) this.#muted.add(local);
+    try {
+      return await this.parts.kernel.call<Watched>(this.process.name, message, { timeoutMs, idempotent: true });
+    } catch (error) {
+      if (alone) await this.#unmute(local);
+      throw error;
+    }
   }
 
   newest(key: string): Promise<StoredFrame | null> {
@@ -166,7 +188,12 @@ export class PollerLink implements ChannelLink {
     const frames: [LocalChannel, Frame][] = [];
     for (const frame of round.frames) {
       const channel = this.#channels.get(frame.channel);
-      if (channel) frames.push([channel, frame]);
+      if (!channel) continue;
+      if (this.#substituted.has(channel)) {
+        // It may be older than what the stand-in has shown, and yet stand above it.
+        this.#behind.add(channel);
+        this.#skipped = true;
+      } else frames.push([channel, frame]);
     }
     this.deliver(frames, round);
     for (const status of round.statuses) {
@@ -214,16 +241,33 @@ export class PollerLink implements ChannelLink {
   #hearStandIn(round: Round): void {
     const mine = (key: string): LocalChannel | null => {
       const channel = this.#channels.get(key);
-      return channel && this.#substituted.has(channel) ? channel : null;
+      if (!channel || !this.#substituted.has(channel)) return null;
+      return this.#muted.has(channel) && !this.parts.emergency?.cutOff.away ? null : channel;
     };
     const frames: [LocalChannel, Frame][] = [];
     for (const frame of round.frames) {
       const channel = mine(frame.channel);
-      if (channel) frames.push([channel, frame]);
+      if (!channel) continue;
+      this.#alone.add(channel);
+      frames.push([channel, frame]);
     }
     this.polledAt = Math.max(this.polledAt, round.polledAt);
     this.deliver(frames, round);
     for (const status of round.statuses) mine(status.channel)?.hearStandIn(status);
+  }
+
+  /** The cluster has not answered: the stand-in goes on, from what it has meanwhile. */
+  async #unmute(channel: LocalChannel): Promise<void> {
+    this.#muted.delete(channel);
+    const kept = await this.#standIn?.newest(channel.key);
+    if (kept && this.#substituted.has(channel) && !this.#muted.has(channel)) channel.accept(kept);
+  }
+
+  /** It has caught up with the cluster, or is gone. */
+  #joined(channel: LocalChannel): void {
+    this.#substituted.delete(channel);
+    this.#muted.delete(channel);
+    this.#alone.delete(channel);
   }
 
   /** It is over when every channel has caught up with the cluster, or that has had time enough. */
@@ -267,6 +311,7 @@ export class PollerLink implements ChannelLink {
   #refresh(): void {
     if (this.#refreshing || this.#behind.size === 0 || this.#closed || this.parts.emergency?.cutOff.away) return;
     this.#refreshing = true;
+    this.#skipped = false;
     const channels = [...this.#behind];
     this.#behind.clear();
     const worker = async (): Promise<void> => {
@@ -278,7 +323,7 @@ export class PollerLink implements ChannelLink {
           await channel.refresh();
           // Cut off again meanwhile: that was the stand-in's answer.
           if (this.parts.emergency?.cutOff.away) this.#behind.add(channel);
-          else this.#substituted.delete(channel);
+          else this.#joined(channel);
         } catch (error) {
           if (this.#channels.get(channel.key) === channel) this.#behind.add(channel);
           this.parts.log.debug({ err: error, channel: channel.key }, 'not caught up yet');
@@ -288,6 +333,7 @@ export class PollerLink implements ChannelLink {
     void Promise.all(Array.from({ length: REFRESH_AT_ONCE }, worker)).finally(() => {
       this.#refreshing = false;
       this.#endStandIn();
+      if (this.#skipped) this.#refresh();
     });
   }
 }

@@ -47,6 +47,22 @@ export class PolledChannel {
     this.since = now;
   }
 
+  /** What a node that had polled for itself has seen, said during a round that may be too old for it: for the next one. */
+  #apart: FramePosition | null = null;
+
+  /** Whether somebody waits for a frame above what was published last. */
+  get owed(): boolean {
+    return this.above !== null || this.#apart !== null;
+  }
+
+  /** A round with it in it begins. */
+  ask(): void {
+    if (this.#apart) this.raiseApart(this.#apart);
+    this.#apart = null;
+    this.asking = true;
+    this.cold = false;
+  }
+
   /** Goes on from what a former owner published. */
   restore(frame: StoredFrame): void {
     this.position = { epoch: frame.epoch, seq: frame.seq };
@@ -67,6 +83,21 @@ export class PolledChannel {
     this.doubt();
     // A round that is under way may be just the one that somebody has heard of before us.
     if (!this.asking) this.cold = true;
+  }
+
+  /**
+   * As `raise`, of a node that has polled for itself meanwhile. Its epoch and ours were begun apart: ours may be the larger one
+   * and its result the newer, and then a frame of ours would show its viewers the past. So a new epoch begins, above both,
+   * with the answer of a statement that begins after this.
+   */
+  raiseApart(seen: FramePosition): void {
+    if (this.asking) {
+      if (!this.#apart || isNewer(seen, this.#apart)) this.#apart = seen;
+      this.cold = true;
+      return;
+    }
+    const { position } = this;
+    this.raise(position && !isNewer(seen, position) ? { epoch: position.epoch, seq: position.seq + 1 } : seen);
   }
 
   published(position: FramePosition, hash: string, mark: string | undefined): void {

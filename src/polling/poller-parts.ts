@@ -8,9 +8,11 @@ import type { Answer, Source } from './source.js';
 export type PollerMessage =
   /**
    * A node's first viewer of a channel has come: answered once the channel has a frame, or cannot have one.
-   * `above`: somebody has seen this position; the answer must not be older than that.
+   * `above`: somebody has seen this position; the answer must not be older than that. `alone`: the node has polled for
+   * itself and `above` is of its own making, which says nothing of whose result is the older one: the answer must be that of
+   * a statement which begins after this.
    */
-  { readonly do: 'watch'; readonly channel: string; readonly above?: FramePosition };
+  { readonly do: 'watch'; readonly channel: string; readonly above?: FramePosition; readonly alone?: true };
 
 export interface Watched extends FramePosition {
   /** Of the poller that answers: with `since` it says which of two tidings about a channel is the later one. */

@@ -95,8 +95,8 @@ export class Poller implements Running<PollerMessage, Watched> {
     if (this.#isOver(channel)) channel.cold = true;
     channel.unwatchedSince = null;
     channel.watchedAt = this.#mono();
-    if (message.above) channel.raise(message.above);
-    if (channel.position && !channel.cold && !channel.above) return this.#watched(channel, channel.position);
+    if (message.above) channel[message.alone ? 'raiseApart' : 'raise'](message.above);
+    if (channel.position && !channel.cold && !channel.owed) return this.#watched(channel, channel.position);
     if (!channel.asking) channel.cold = true;
     const answer = this.#waiters.wait(channel.key);
     this.#newcomers.came();
@@ -235,10 +235,7 @@ export class Poller implements Running<PollerMessage, Watched> {
   }
 
   #round(channels: readonly PolledChannel[], dueAt: number | null, slots: number): void {
-    for (const channel of channels) {
-      channel.asking = true;
-      channel.cold = false;
-    }
+    for (const channel of channels) channel.ask();
     /** Those without an answer yet. The others are done with this round, and may be in the next one. */
     const open = new Set(channels);
     const round = this.#ask(channels, dueAt === null ? null : slots, open)
@@ -337,7 +334,7 @@ export class Poller implements Running<PollerMessage, Watched> {
   #answer(channel: PolledChannel): void {
     if (!this.#waiters.has(channel.key) || channel.asking) return;
     const { position, error } = channel;
-    if (position && !channel.above) this.#waiters.resolve(channel.key, this.#watched(channel, position));
+    if (position && !channel.owed) this.#waiters.resolve(channel.key, this.#watched(channel, position));
     else if (error) this.#waiters.reject(channel.key, error);
     else channel.cold = true;
   }
