@@ -80,7 +80,11 @@ async function play(steps: readonly Step[]): Promise<void> {
     for (const person of people) person.look();
   };
   const leave = (person: Person): void => {
+    // What has come on this connection comes before what the next one lets him in with.
+    person.look();
     person.at?.hub.leaveAll(person.viewer.id);
+    // What a node told of a channel ends with the connection: whoever lets him in tells what is not live.
+    person.viewer.statuses.length = 0;
     person.at = null;
   };
   const join = async (person: Person, to: HubNode): Promise<void> => {
