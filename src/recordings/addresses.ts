@@ -28,6 +28,16 @@ export class Addresses {
     throw forbidden(address);
   }
 
+  /**
+   * A page of the hub that is in a room and shows nothing else, for recordings of a page that is not in it by itself;
+   * `null`: it is.
+   */
+  listener(target: Target, room: string): string | null {
+    const page = new URL('hub' in target ? target.hub : target.url, this.hub);
+    const isIn = 'hub' in target && (page.pathname === `/rooms/${room}` || page.searchParams.get('room') === room);
+    return isIn ? null : new URL(`/watch?${new URLSearchParams(inRoom(room)).toString()}`, this.hub).href;
+  }
+
   /** Whether the browser may send a request there, be it for a page, a redirect, a part of a page or a socket. */
   allows(address: string): boolean {
     if (!URL.canParse(address)) return false;
@@ -75,6 +85,11 @@ export function targetOf(given: string, ownHost: string | undefined): Target {
   }
   if (ownHost !== undefined && url.host === ownHost) return { hub: `${url.pathname}${url.search}` };
   return { url: url.href };
+}
+
+/** What makes the hub's page `/watch` enter a room, under a name that tells the others that they are recorded. */
+export function inRoom(room: string): Record<string, string> {
+  return { room, name: 'Recorder' };
 }
 
 export function forbidden(address: string): PollcastError {

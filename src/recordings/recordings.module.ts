@@ -21,6 +21,7 @@ import { Metrics } from '../ops/metrics.js';
 import { ZombieSources } from '../ops/zombie-sources.js';
 import { People } from '../sockets/people.js';
 import type { Storage } from '../storage/storage.js';
+import { AbandonedSegments } from './abandoned.js';
 import { poolKind, recordingKind } from './kinds.js';
 import { Library } from './library.js';
 import { PoolFigures, type PoolMessage } from './pool.js';
@@ -91,6 +92,8 @@ export class RecordingsModule implements OnModuleInit, OnApplicationBootstrap, B
     this.kernel.define(this.#poolKind());
     this.nodeFigures.add(() => ({ slots: this.node.slots, slotsUsed: this.#used() }));
     this.zombies.add(this.node.leftovers);
+    const { storage, kernel } = this;
+    this.zombies.add(new AbandonedSegments({ storage, processes: () => kernel.processes(), clock: kernel.clock }));
     this.metrics.recorder({
       slots: () => this.node.slots,
       used: () => this.#used(),

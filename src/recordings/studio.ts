@@ -100,6 +100,8 @@ export class Studios {
       const browser = await this.#launch(args, addresses, folder, mark);
       try {
         const studio = this.#studio(folder, browser, joiner, mark);
+        const listener = args.room === undefined ? null : addresses.listener(args.target, args.room);
+        if (listener !== null) await browser.listen(listener);
         await browser.open(address);
         return studio;
       } catch (error) {

@@ -45,6 +45,9 @@ export class Take {
   #startedAt: number | null = null;
   #finishing: Promise<void> | null = null;
   #slowSince: number | null = null;
+  #taken = 0;
+  #idleSince: number | null = null;
+  #hung = false;
   #savedMs = 0;
 
   constructor(private readonly parts: TakeParts) {
@@ -97,7 +100,8 @@ export class Take {
     this.#timer.cancel();
     const late = new AbortController();
     const ended = encoder.finish().then(({ ok }) => ok);
-    const whole = await Promise.race([ended, sleep(clock, ENCODER_PATIENCE_MS, late.signal).then(() => false)]);
+    const patienceMs = this.#hung ? 0 : ENCODER_PATIENCE_MS;
+    const whole = await Promise.race([ended, sleep(clock, patienceMs, late.signal).then(() => false)]);
     late.abort();
     if (whole) return;
     encoder.kill();
@@ -129,7 +133,15 @@ export class Take {
     if (this.#pacer.owed(now) * (1_000 / this.#pacer.framesPerSecond) > PAUSED_MS) return this.#faulted('paused');
     for (let frame = this.#pacer.next(now); frame; frame = this.#pacer.next(now)) encoder.write(frame);
     if (encoder.backlog < BACKLOG_BYTES) this.#slowSince = null;
-    else if (now - (this.#slowSince ??= now) > ENCODER_PATIENCE_MS) this.#faulted('encoder-hung');
+    else this.#slowSince ??= now;
+    // What waits in the pipe is taken at once by one that runs, however slowly it encodes.
+    if (encoder.backlog === 0 || encoder.taken > this.#taken) this.#idleSince = null;
+    else this.#idleSince ??= now;
+    this.#taken = encoder.taken;
+    const since = Math.min(this.#slowSince ?? now, this.#idleSince ?? now);
+    if (now - since <= ENCODER_PATIENCE_MS) return;
+    this.#hung = true;
+    this.#faulted('encoder-hung');
   }
 }
 

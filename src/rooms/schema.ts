@@ -1,10 +1,8 @@
 import { z } from 'zod';
 import type { Json, JsonObject } from '../merge-patch.js';
-import { ROOM_ID } from './names.js';
+import { ROOM_ID, ROOM_ID_WORDS } from '../room-id.js';
 
-const room = z
-  .string()
-  .regex(ROOM_ID, 'expected 1 to 64 small letters, digits and . _ -, beginning with a letter or a digit');
+const room = z.string().regex(ROOM_ID, ROOM_ID_WORDS);
 
 const version = z.number().int().nonnegative().max(Number.MAX_SAFE_INTEGER);
 

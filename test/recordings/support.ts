@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { readFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -11,6 +11,7 @@ import { WebSocket } from 'ws';
 import { provide } from '../../scripts/services.mjs';
 import type { Recording } from '../../client/index.js';
 import { markedProcesses } from '../../src/recordings/mark.js';
+import { STUDIOS_FOLDER } from '../../src/recordings/studio.js';
 import { call, connectSocket } from '../cluster/viewer.js';
 import { eventually } from '../support/eventually.js';
 import type { TestNode } from '../support/node.js';
@@ -30,6 +31,8 @@ export interface Recorder {
   readonly ffprobe: string;
   /** The page that shows the time as blocks. */
   readonly clock: string;
+  /** Lets `never` be answered, which waits until then. */
+  answer(): void;
   stop(): Promise<void>;
 }
 
@@ -49,7 +52,7 @@ export async function startRecorder(): Promise<Recorder> {
     ffmpeg: await wrap('ffmpeg', ffmpeg.bin, ffmpeg.env),
     ffprobe: await wrap('ffprobe', join(dirname(ffmpeg.bin), 'ffprobe'), ffmpeg.env),
   };
-  const server = await clockServer();
+  const { server, answer } = await clockServer();
   const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   return {
     env: {
@@ -63,6 +66,7 @@ export async function startRecorder(): Promise<Recorder> {
     ffmpeg: programs.ffmpeg,
     ffprobe: programs.ffprobe,
     clock: `${origin}/`,
+    answer,
     async stop() {
       server.closeAllConnections();
       await new Promise((done) => server.close(done));
@@ -71,9 +75,17 @@ export async function startRecorder(): Promise<Recorder> {
   };
 }
 
-/** `/`: the wall clock in ms, its lowest bits as blocks, drawn anew with each frame. `/away`: redirects elsewhere. */
-async function clockServer(): Promise<Server> {
+/**
+ * `/`: the wall clock in ms, its lowest bits as blocks, drawn anew with each frame. `/away`: redirects elsewhere. `/never`: has to
+ * be answered by hand.
+ */
+async function clockServer(): Promise<{ server: Server; answer(): void }> {
+  const waiting: (() => void)[] = [];
   const server = createServer((request, response) => {
+    if (request.url === '/never') {
+      waiting.push(() => response.end('at last'));
+      return;
+    }
     if (request.url === '/away') {
       response.writeHead(302, { location: 'http://127.0.0.1:9/' }).end();
       return;
@@ -93,7 +105,7 @@ async function clockServer(): Promise<Server> {
       </script>`);
   });
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
-  return server;
+  return { server, answer: () => waiting.forEach((end) => end()) };
 }
 
 /** The wall clock that each frame of a video shows, in ms modulo 2^32. */
@@ -164,15 +176,15 @@ export class Person {
   }
 
   async start(request: Record<string, unknown>): Promise<Recording> {
-    return (await this.#ask<{ recording: Recording }>('recording:start', request)).recording;
+    return (await this.ask<{ recording: Recording }>('recording:start', request)).recording;
   }
 
   async stop(id: string): Promise<void> {
-    await this.#ask('recording:stop', { id });
+    await this.ask('recording:stop', { id });
   }
 
   async list(): Promise<Recording[]> {
-    return (await this.#ask<{ recordings: Recording[] }>('recording:list', {})).recordings;
+    return (await this.ask<{ recordings: Recording[] }>('recording:list', {})).recordings;
   }
 
   async one(id: string): Promise<Recording | undefined> {
@@ -212,7 +224,7 @@ export class Person {
   }
 
   /** @throws the error that the hub answered */
-  async #ask<T>(event: string, request: object): Promise<T> {
+  async ask<T>(event: string, request: object): Promise<T> {
     const answer = await call(this.socket, event, request);
     if (answer.ok) return answer as unknown as T;
     throw Object.assign(new Error(answer.error.message), answer.error);
@@ -245,6 +257,18 @@ export function pidsOf(id: string): { browser?: number; encoder?: number } {
   };
 }
 
+export async function nothingLeft(id: string): Promise<void> {
+  await eventually(async () => markedProcesses().every(({ mark }) => mark.id !== id), {
+    what: `no process of recording ${id}`,
+    deadlineMs: 30_000,
+  });
+}
+
+/** Names of the folders on this machine that are there for a recording. */
+export async function foldersOf(id: string): Promise<string[]> {
+  return (await readdir(STUDIOS_FOLDER)).filter((name) => name.startsWith(`${id}-`));
+}
+
 function commandOf(pid: number): string {
   try {
     return readFileSync(`/proc/${pid}/cmdline`, 'latin1').replaceAll('\0', ' ');
@@ -261,6 +285,11 @@ export async function asAdministrator(url: string): Promise<unknown> {
   const response = await fetch(url, { headers: { authorization: `Bearer ${ADMIN_TOKEN}` } });
   if (!response.ok) throw new Error(`${response.status} ${await response.text()}`);
   return response.json();
+}
+
+export async function metric(url: string, name: string): Promise<number> {
+  const text = await (await fetch(`${url}/metrics`)).text();
+  return Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(text)?.[1]);
 }
 
 /** Waits until these nodes have said how many slots they have: they look for their programs after they have started. */

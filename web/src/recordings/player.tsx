@@ -1,6 +1,6 @@
-import { useEffect, useRef, useState } from 'react';
+import { useEffect, useMemo, useRef, useState } from 'react';
 import type { Recording } from '../../../client/index.js';
-import { lengthOf, readTimeline, tellLine, type TimelineLine } from './words.js';
+import { lengthOf, namesIn, readTimeline, tellLine, type TimelineLine } from './words.js';
 
 /** More would not be read, and would make the page slow. */
 const MOST_LINES = 2_000;
@@ -10,6 +10,7 @@ export function Player({ recording: { title, url, timelineUrl } }: { readonly re
   const video = useRef<HTMLVideoElement>(null);
   const [at, setAt] = useState(0);
   const lines = useTimeline(timelineUrl);
+  const names = useMemo(() => namesIn(lines), [lines]);
   const current = lines.findLastIndex((line) => line.at <= at + 0.05);
   const seek = (line: TimelineLine): void => {
     if (video.current === null) return;
@@ -29,7 +30,7 @@ export function Player({ recording: { title, url, timelineUrl } }: { readonly re
       <ol className="timeline" aria-label="What happened">
         {lines.length === 0 && <li className="timeline-none">Nothing happened that the hub knows of.</li>}
         {lines.map((line, i) => (
-          <Moment key={i} line={line} current={i === current} seek={seek} />
+          <Moment key={i} line={line} names={names} current={i === current} seek={seek} />
         ))}
       </ol>
     </section>
@@ -38,12 +39,13 @@ export function Player({ recording: { title, url, timelineUrl } }: { readonly re
 
 interface MomentProps {
   readonly line: TimelineLine;
+  readonly names: ReadonlyMap<string, string>;
   readonly current: boolean;
   readonly seek: (line: TimelineLine) => void;
 }
 
-function Moment({ line, current, seek }: MomentProps) {
-  const { title, detail } = tellLine(line);
+function Moment({ line, names, current, seek }: MomentProps) {
+  const { title, detail } = tellLine(line, names);
   return (
     <li>
       <button

@@ -1,4 +1,5 @@
-import type { Recording } from '../../../client/index.js';
+import type { Recording, RoomEvent, RoomMember } from '../../../client/index.js';
+import { wordsOf } from '../rooms/shared.js';
 
 /** `0:07`, `12:03`, `1:02:03`. */
 export function lengthOf(seconds: number): string {
@@ -25,7 +26,10 @@ export interface TimelineLine {
 }
 
 /** What a line of the timeline says, in words. */
-export function tellLine(line: TimelineLine): { readonly title: string; readonly detail: string } {
+export function tellLine(
+  line: TimelineLine,
+  names: ReadonlyMap<string, string> = new Map(),
+): { readonly title: string; readonly detail: string } {
   const text = (field: string): string => plain(line[field]);
   const list = (field: string): string =>
     Array.isArray(line[field]) ? (line[field] as unknown[]).map(nameOf).join(', ') : '';
@@ -47,18 +51,23 @@ export function tellLine(line: TimelineLine): { readonly title: string; readonly
     case 'room':
       return {
         title: text('room'),
-        detail: [
-          nameOf(line['by']),
-          list('joins') && `joined: ${list('joins')}`,
-          list('leaves') && `left: ${list('leaves')}`,
-          line['patch'] ? 'changed it' : '',
-        ]
-          .filter(Boolean)
-          .join(' · '),
+        detail:
+          line['members'] === undefined ? tellRoom(line as unknown as RoomEvent, names) : `here: ${list('members')}`,
       };
     default:
       return { title: line.type, detail: '' };
   }
+}
+
+function tellRoom(event: RoomEvent, names: ReadonlyMap<string, string>): string {
+  const who = event.by === null ? 'the hub' : (names.get(event.by) ?? event.by);
+  return `${who} ${wordsOf(event)}`;
+}
+
+/** What those are called who appear in rooms. */
+export function namesIn(lines: readonly TimelineLine[]): ReadonlyMap<string, string> {
+  const people = lines.flatMap(({ members, joins }) => [members, joins]).filter(Array.isArray) as RoomMember[][];
+  return new Map(people.flat().map(({ user, name }) => [user, name]));
 }
 
 function nameOf(value: unknown): string {
