@@ -1,8 +1,8 @@
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { clusterMarkOf } from '../../src/recordings/cluster-mark.js';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { clusterMarkOf } from '../../src/cluster/cluster-mark.js';
 import { startCluster, type TestCluster } from '../support/cluster.js';
 import { eventually } from '../support/eventually.js';
 import { plantLeftovers, zombies } from './planted.js';
