@@ -33,6 +33,8 @@ export interface Recorder {
   readonly clock: string;
   /** Lets `never` be answered, which waits until then. */
   answer(): void;
+  /** Makes one page that shows `growing` take so many bytes more. */
+  grow(bytes: number): void;
   stop(): Promise<void>;
 }
 
@@ -52,7 +54,7 @@ export async function startRecorder(): Promise<Recorder> {
     ffmpeg: await wrap('ffmpeg', ffmpeg.bin, ffmpeg.env),
     ffprobe: await wrap('ffprobe', join(dirname(ffmpeg.bin), 'ffprobe'), ffmpeg.env),
   };
-  const { server, answer } = await clockServer();
+  const { server, answer, grow } = await clockServer();
   const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   return {
     env: {
@@ -67,6 +69,7 @@ export async function startRecorder(): Promise<Recorder> {
     ffprobe: programs.ffprobe,
     clock: `${origin}/`,
     answer,
+    grow,
     async stop() {
       server.closeAllConnections();
       await new Promise((done) => server.close(done));
@@ -77,11 +80,17 @@ export async function startRecorder(): Promise<Recorder> {
 
 /**
  * `/`: the wall clock in ms, its lowest bits as blocks, drawn anew with each frame. `/away`: redirects elsewhere. `/never`: has to
- * be answered by hand.
+ * be answered by hand. `/growing`: the clock, in a page that takes memory when it is told to.
  */
-async function clockServer(): Promise<{ server: Server; answer(): void }> {
+async function clockServer(): Promise<{ server: Server; answer(): void; grow(bytes: number): void }> {
   const waiting: (() => void)[] = [];
+  let growth = 0;
   const server = createServer((request, response) => {
+    if (request.url === '/growth') {
+      response.end(String(growth));
+      growth = 0;
+      return;
+    }
     if (request.url === '/never') {
       waiting.push(() => response.end('at last'));
       return;
@@ -102,10 +111,18 @@ async function clockServer(): Promise<{ server: Server; answer(): void }> {
           requestAnimationFrame(draw);
         };
         draw();
+        const held = [];
+        const grow = async () => {
+          const bytes = Number(await (await fetch('/growth')).text());
+          // Each page of memory is written to: only then it is there.
+          if (bytes > 0) held.push(new Uint8Array(bytes).fill(1));
+          setTimeout(grow, 200);
+        };
+        if (location.pathname === '/growing') grow();
       </script>`);
   });
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
-  return { server, answer: () => waiting.forEach((end) => end()) };
+  return { server, answer: () => waiting.forEach((end) => end()), grow: (bytes) => void (growth = bytes) };
 }
 
 /** The wall clock that each frame of a video shows, in ms modulo 2^32. */

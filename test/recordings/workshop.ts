@@ -19,7 +19,7 @@ import { HEIGHT, pidsOf, WIDTH, type Recorder } from './support.js';
 export class Workshop {
   readonly storage = new MemoryStorage();
   readonly library = new Library(this.storage);
-  /** The most that a browser may use. */
+  /** The most that a browser may use that is started from now on. */
   memoryBytes = Infinity;
   readonly studios: Studios;
   readonly #begun: WorkInProgress[] = [];
