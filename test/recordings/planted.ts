@@ -1,5 +1,5 @@
 import { execFile, spawn } from 'node:child_process';
-import { mkdir, readdir, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rm, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { formatMark, MARK_VARIABLE, type Mark } from '../../src/recordings/mark.js';
 import { files } from '../../src/recordings/recording.js';
@@ -15,7 +15,8 @@ export interface Planted {
   readonly names: { kind: string; name: string }[];
   /** Resolves when nothing of it is there any more. */
   gone(): Promise<void>;
-  remove(): void;
+  /** What is spared is ours all the same. */
+  remove(): Promise<void>;
 }
 
 /**
@@ -45,8 +46,10 @@ export async function plantLeftovers(cluster: string, storage: string): Promise<
       if (folders.join() !== `${other}-planted` || stored.includes(id) || !stored.includes(other))
         throw new Error(`of folders ${folders.join()} are left, in the storage ${stored.join()}`);
     },
-    remove() {
+    async remove() {
       for (const one of running) one.kill('SIGKILL');
+      for (const name of [id, other])
+        await rm(join(STUDIOS_FOLDER, `${name}-planted`), { recursive: true, force: true });
     },
   };
 }

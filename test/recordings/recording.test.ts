@@ -157,7 +157,7 @@ test('what is left over of recorders is found and removed by the tool, and what 
     await person.made(id, ((await person.one(id))?.seconds ?? 0) + 1);
     expect(pidsOf(id)).toEqual(pids);
   } finally {
-    planted.remove();
+    await planted.remove();
   }
   await person.stop(id);
   expect(await person.ready(id)).toMatchObject({ state: 'ready' });
