@@ -7,6 +7,7 @@ import type { Frame, FramePosition, Round } from '../polling/frames/frames.js';
 import { pollerSpec } from '../polling/names.js';
 import type { RoundTracer } from '../polling/round-tracer.js';
 import type { Channel } from '../topics/topic.js';
+import { Admissions, connectionGone } from './admissions.js';
 import { LocalChannel } from './local-channel.js';
 import { PollerLink, type PollerLinkParts } from './poller-link.js';
 import { RoundWrites } from './round-writes.js';
@@ -52,6 +53,7 @@ export class Hub {
   readonly #links = new Map<string, PollerLink>();
   /** Which channels each viewer watches. Invariant: a key is here just while the channel has its subscription. */
   readonly #watching = new Map<string, Set<string>>();
+  readonly #admissions = new Admissions();
   /** Viewers that want news of a channel's presence. */
   readonly #curious = new Map<string, Map<string, Viewer>>();
   readonly presence: Presence;
@@ -98,16 +100,20 @@ export class Hub {
     if (this.#closed) throw new PollcastError('UNAVAILABLE', 'this node is stopping; connect again');
     // A line that has just gone down is up again in a moment, or this node does without it.
     await this.parts.emergency?.cutOff.verdict();
+    // Gone while it waited for its turn: nothing is begun for it.
+    if (viewer.gone) throw connectionGone();
     const local = this.#channel(channel);
     const before = this.isWatching(viewer.id, local.key);
+    const admission = this.#admissions.begin(viewer.id);
     local.guests += 1;
     try {
-      await this.presence.join(watchable(channel), viewer.id, viewer.user);
-      await local.open();
-      const missed = options.since ? await local.missed(options.since) : null;
-      if (options.presence && channel.topic.presence) await this.#follow(local, viewer);
+      await admission.step(() => this.presence.join(watchable(channel), viewer.id, viewer.user));
+      await admission.step(() => local.open());
+      const { since } = options;
+      const missed = since ? await admission.step(() => local.missed(since)) : null;
+      if (options.presence && channel.topic.presence) await admission.step(() => this.#follow(local, viewer));
       else this.#unfollow(local, viewer.id);
-      if (viewer.gone || this.#closed) throw new PollcastError('UNAVAILABLE', 'the connection is gone');
+      if (viewer.gone || this.#closed) throw connectionGone();
       const { newest } = local;
       if (!newest) throw new PollcastError('UNAVAILABLE', 'the channel has no rows yet; try again');
       // No await from here on.
@@ -124,6 +130,7 @@ export class Hub {
       }
       throw error;
     } finally {
+      admission.end();
       local.guests -= 1;
       this.#closeUnused(local);
     }
@@ -149,8 +156,9 @@ export class Hub {
     this.#closeUnused(local);
   }
 
-  /** The viewer is gone: from everything. */
+  /** The viewer is gone: from everything, and from what it is being let in to. */
   leaveAll(viewer: string): void {
+    this.#admissions.gone(viewer);
     for (const key of [...this.watching(viewer)]) this.unwatch(viewer, key);
   }
 

@@ -140,9 +140,11 @@ export class PollerLink implements ChannelLink {
       ...(alone && { alone }),
     };
     const timeoutMs = channel.topic.timeoutMs + WATCH_EXTRA_MS;
+    // A poller asks for a while for whatever it is told to watch: not for those who have gone.
+    const wanted = (): boolean => this.#channels.get(channel.key) === local;
     if (alone) this.#muted.add(local);
     try {
-      return await this.parts.kernel.call<Watched>(this.process.name, message, { timeoutMs, idempotent: true });
+      return await this.parts.kernel.call<Watched>(this.process.name, message, { timeoutMs, idempotent: true, wanted });
     } catch (error) {
       if (alone) await this.#unmute(local);
       throw error;

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { PollcastError } from '../../src/errors.js';
+import type { Joined } from '../../src/channels/hub.js';
 import { HubBench, TestViewer, type HubNode } from './hub-bench.js';
 import { rows } from '../polling/scripted-source.js';
 import { topicT } from '../polling/poller-bench.js';
@@ -65,6 +66,47 @@ describe('watching', () => {
     await expect(bench.cluster.within(joining)).rejects.toMatchObject({ code: 'UNAVAILABLE' });
     await bench.time.advance(10_000);
     expect([a.hub.viewers, a.hub.channelCount]).toEqual([0, 0]);
+    expect(await a.kernel.processes()).toEqual([]);
+  });
+
+  // A viewer whose first rows were seconds late, and gone by then, was asked for until they came (chaos, seed 1125).
+  it('takes back at once what a viewer was being let in to when it went, though its first rows never come', async () => {
+    bench.source.hold();
+    const viewer = new TestViewer('1');
+    const joining = bench.watch(a, viewer, 1);
+    const refused = expect(joining).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+    await bench.time.until(() => bench.source.rounds.length > 0, 'its first rows to be asked for');
+    expect(await a.kernel.holds('poller:t')).toHaveLength(1);
+    viewer.gone = true;
+    a.hub.leaveAll('1');
+    await refused;
+    await bench.time.advance(100);
+    expect(await a.kernel.holds('poller:t')).toEqual([]);
+    expect([a.hub.viewers, a.hub.channelCount]).toEqual([0, 0]);
+    bench.source.release();
+    await bench.time.advance(10_000);
+    expect(bench.source.rounds.length).toBeLessThanOrEqual(3);
+    expect(await a.kernel.processes()).toEqual([]);
+  });
+
+  it('who goes does not take along another one who is being let in', async () => {
+    bench.source.hold();
+    const joins = ['1', '2'].map((id) => bench.watch(a, new TestViewer(id), 1));
+    const refused = expect(joins[0]).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+    await bench.time.until(() => bench.source.rounds.length > 0, 'the first rows to be asked for');
+    a.hub.leaveAll('1');
+    await refused;
+    bench.source.release();
+    expect((await bench.cluster.within(joins[1] as Promise<Joined>)).newest.seq).toBe(1);
+    expect(a.hub.viewers).toBe(1);
+  });
+
+  it('begins nothing for a viewer that is gone already', async () => {
+    const viewer = new TestViewer('1');
+    viewer.gone = true;
+    await expect(bench.join(a, viewer, 1)).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+    await bench.time.advance(2_000);
+    expect([a.hub.viewers, a.hub.channelCount, bench.source.rounds.length]).toEqual([0, 0, 0]);
     expect(await a.kernel.processes()).toEqual([]);
   });
 
