@@ -36,6 +36,8 @@ const LOAD_MS = 20_000;
 const JPEG_QUALITY = 75;
 /** One that was made ready for a handover waits for some seconds. */
 const MOST_EARLY = 1_000;
+/** What it shows meanwhile is kept for so long: as much as the one before may need to finish. */
+const KEPT_MS = 8_000;
 
 /**
  * A real, headless Chromium with one page, which is minded from here: over a pipe, so that it ends with this process however
@@ -45,7 +47,9 @@ export class RecorderBrowser {
   readonly #over = new AbortController();
   #pid: number | null = null;
   #session: CDPSession | null = null;
-  #onPicture: (picture: Picture) => void = () => undefined;
+  #onPicture: (picture: Picture) => void = (picture) => this.#keep(picture);
+  #kept: Picture[] = [];
+  #screencast: Promise<void> | null = null;
   #onEvent: ((event: HubEvent, time: number) => void) | null = null;
   /** What came before anybody listened, with the wall clock: first rows, and who was in a room already. */
   #early: { readonly event: HubEvent; readonly time: number }[] = [];
@@ -136,9 +140,27 @@ export class RecorderBrowser {
     await this.page.bringToFront();
   }
 
-  /** Pictures of the page from now on, whenever it changes; the first at once. */
-  async watch(listener: (picture: Picture) => void): Promise<void> {
+  /** Takes pictures already, and keeps those of the last seconds for whoever watches later. */
+  rehearse(): Promise<void> {
+    this.#screencast ??= this.#startScreencast();
+    return this.#screencast;
+  }
+
+  /** Pictures of the page, whenever it changes: those of a rehearsal, then the newest at once. */
+  watch(listener: (picture: Picture) => void): Promise<void> {
     this.#onPicture = listener;
+    for (const picture of this.#kept.splice(0)) listener(picture);
+    return this.rehearse();
+  }
+
+  #keep(picture: Picture): void {
+    this.#kept.push(picture);
+    // The last one before is what was still shown then.
+    const first = this.#kept.findLastIndex(({ at }) => at <= picture.at - KEPT_MS);
+    if (first > 0) this.#kept.splice(0, first);
+  }
+
+  async #startScreencast(): Promise<void> {
     const { width, height } = this.settings.size;
     const session = this.#session as CDPSession;
     session.on('Page.screencastFrame', ({ data, metadata, sessionId }) => {
@@ -209,12 +231,11 @@ export class RecorderBrowser {
 
   /** Asks the page now and then whether it is alive, and the system how large it is. */
   async #beat(): Promise<void> {
-    const { clock, heartbeatMs, deadlineMs, memoryBytes } = this.settings;
+    const { clock, heartbeatMs, deadlineMs } = this.settings;
     const { signal } = this.#over;
     for (;;) {
       await sleep(clock, heartbeatMs, signal);
       if (signal.aborted) return;
-      if (this.#pid !== null && memoryOf(this.#pid) > memoryBytes) return this.#fail('browser-memory');
       const late = new AbortController();
       const answered = (this.#session as CDPSession)
         .send('Runtime.evaluate', { expression: '1', returnByValue: true })
@@ -225,8 +246,14 @@ export class RecorderBrowser {
       const alive = await Promise.race([answered, sleep(clock, deadlineMs, late.signal).then(() => false)]);
       late.abort();
       if (signal.aborted) return;
+      // One that takes memory faster than it can has no time to answer either.
+      if (this.#isTooLarge()) return this.#fail('browser-memory');
       if (!alive) return this.#fail('browser-hung');
     }
+  }
+
+  #isTooLarge(): boolean {
+    return this.#pid !== null && memoryOf(this.#pid) > this.settings.memoryBytes;
   }
 
   #fail(fault: BrowserFault): void {

@@ -34,6 +34,8 @@ export class RecordingsGateway {
       const { url, topics, room, maxSeconds = DEFAULT_SECONDS } = parseMessage(startSchema, body);
       const { identity } = this.access.of(socket);
       const target = topics ? this.#page(identity, topics, room) : targetOf(url ?? '', socket.handshake.headers.host);
+      // A node that has just begun may be the only one that can.
+      await this.node.open().catch(() => undefined);
       // The node that will record looks again; most mistakes are told at once.
       (await this.node.addresses()).open(target);
       const { user, roles, claims } = identity;

@@ -15,6 +15,7 @@ import { programEnvironment, type Config } from '../config.js';
 import { Kernel } from '../kernel/kernel.js';
 import type { Logger } from '../kernel/log.js';
 import type { Unsubscribe } from '../kernel/ports/bus.js';
+import type { NodeSighting } from '../kernel/ports/store.js';
 import type { ClusterPorts } from '../kernel/ports/cluster.js';
 import { CLUSTER_PORTS, CONFIG, LOG, STORAGE } from '../node.tokens.js';
 import { Metrics } from '../ops/metrics.js';
@@ -118,6 +119,11 @@ export class RecordingsModule implements OnModuleInit, OnApplicationBootstrap, B
     return running + this.node.ready.size;
   }
 
+  /** Of this node more is known than it has said with its last heartbeat. */
+  #asItIs(node: NodeSighting): NodeSighting {
+    return node.id === this.kernel.id ? { ...node, info: { ...node.info, slots: this.node.slots } } : node;
+  }
+
   #recordingKind() {
     const { node, storage, library } = this;
     return recordingKind({
@@ -137,7 +143,7 @@ export class RecordingsModule implements OnModuleInit, OnApplicationBootstrap, B
     const { kernel, library } = this;
     return poolKind({
       library,
-      nodes: () => kernel.nodes(),
+      nodes: () => kernel.nodes().map((node) => this.#asItIs(node)),
       processes: () => kernel.processes(),
       ensure: (spec) => kernel.ensure(spec),
       stopWorker: async (id, reason) => {

@@ -93,7 +93,7 @@ export class Studios {
   async open(args: RecordingArgs): Promise<Studio> {
     const { settings } = this;
     const addresses = await settings.addresses();
-    const address = addresses.open(args.target);
+    const address = addresses.open(args.target, args.room);
     const { folder, joiner } = await this.enter(args.id);
     const mark = this.#environment(this.#mark(args.id));
     try {

@@ -173,13 +173,18 @@ export class RecordingWorker implements Running<WorkerMessage, boolean> {
     const { framesPerSecond } = this.parts.studios.settings;
     const { browser, joiner, folder } = studio;
     const encoder = studio.encoder();
+    const last = this.#reel.segments.at(-1);
+    const since = last && last.from + last.ms;
     const take = new Take({
-      ...{ browser, encoder, joiner, folder, framesPerSecond, clock, log },
+      ...{ browser, encoder, joiner, folder, framesPerSecond, clock, log, since },
       onSegment: (segment) => this.#reel.add(segment),
     });
     try {
       if (this.#enough.signal.aborted) return 'left';
-      browser.onEvent((event, time) => this.#reel.note(lineOf(event, time)));
+      browser.onEvent((event, time) => {
+        // What a page that was made ready was sent before is in the timeline already.
+        if (since === undefined || time >= since) this.#reel.note(lineOf(event, time));
+      });
       await take.start();
       this.#take = take;
       this.#report({ state: 'recording', startedAt: this.#reel.segments[0]?.from ?? Math.round(clock.now()) });

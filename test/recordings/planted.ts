@@ -20,17 +20,19 @@ export interface Planted {
 }
 
 /**
- * A process, a folder and segments of recordings whose hub is gone; and one of each that must be let be, for they carry another
- * cluster's mark, or were written just now.
+ * A process, a folder and (with a storage) segments of recordings whose hub is gone; and one of each that must be let be, for they
+ * carry another cluster's mark, or were written just now.
  */
-export async function plantLeftovers(cluster: string, storage: string): Promise<Planted> {
+export async function plantLeftovers(cluster: string, storage: string | null): Promise<Planted> {
   const id = 'a1b2c3d4e5f60718';
   const other = 'ffffffffffffffff';
   const running = [program({ ...DEAD, cluster, id }), program({ ...DEAD, cluster: 'another', id })] as const;
   await studio(`${id}-planted`, { ...DEAD, cluster, id });
   await studio(`${other}-planted`, { ...DEAD, cluster: 'another', id: other });
-  await segment(storage, id, Date.now() - 24 * 3_600_000);
-  await segment(storage, other, Date.now());
+  if (storage !== null) {
+    await segment(storage, id, Date.now() - 24 * 3_600_000);
+    await segment(storage, other, Date.now());
+  }
   const [doomed, spared] = running;
   return {
     names: [
@@ -41,10 +43,16 @@ export async function plantLeftovers(cluster: string, storage: string): Promise<
     async gone() {
       await eventually(() => doomed.signalCode === 'SIGKILL', { what: 'the planted process to be ended' });
       if (spared.exitCode !== null || spared.signalCode !== null) throw new Error('a foreign process was ended');
-      const folders = (await readdir(STUDIOS_FOLDER)).filter((name) => name.endsWith('-planted'));
-      const stored = await readdir(join(storage, files.root));
-      if (folders.join() !== `${other}-planted` || stored.includes(id) || !stored.includes(other))
-        throw new Error(`of folders ${folders.join()} are left, in the storage ${stored.join()}`);
+      await eventually(
+        async () => {
+          const folders = (await readdir(STUDIOS_FOLDER)).filter((name) => name.endsWith('-planted'));
+          if (folders.join() !== `${other}-planted`) throw new Error(`of folders ${folders.join()} are left`);
+          const stored = storage === null ? [other] : await readdir(join(storage, files.root));
+          if (stored.includes(id) || !stored.includes(other)) throw new Error(`in the storage are ${stored.join()}`);
+          return true;
+        },
+        { what: 'what was planted to be removed, and nothing else' },
+      );
     },
     async remove() {
       for (const one of running) one.kill('SIGKILL');

@@ -23,6 +23,8 @@ export const HEIGHT = 360;
 /** The clock's bits: black and white blocks, so that they outlive any encoder. */
 const BITS = 32;
 const BLOCK = 20;
+/** So much at a time is taken by a page that grows. */
+const PIECE = 16 * 1024 ** 2;
 
 export interface Recorder {
   /** What a node needs to record the clock page. */
@@ -115,7 +117,11 @@ async function clockServer(): Promise<{ server: Server; answer(): void; grow(byt
         const grow = async () => {
           const bytes = Number(await (await fetch('/growth')).text());
           // Each page of memory is written to: only then it is there.
-          if (bytes > 0) held.push(new Uint8Array(bytes).fill(1));
+          for (let left = bytes; left > 0; left -= ${PIECE}) {
+            held.push(new Uint8Array(${PIECE}).fill(1));
+            // In between it answers: it is to grow, not to hang.
+            await new Promise((resolve) => setTimeout(resolve));
+          }
           setTimeout(grow, 200);
         };
         if (location.pathname === '/growing') grow();
@@ -149,6 +155,23 @@ export async function clocksIn(recorder: Recorder, file: string): Promise<number
     frames.push(stdout.subarray(i, i + BITS).reduce((sum, pixel) => sum * 2 + (pixel > 127 ? 1 : 0), 0));
   }
   return frames;
+}
+
+/** How far each frame's clock is from where the first frame's says that it should be, in ms. */
+export function drift(clocks: readonly number[]): number[] {
+  return clocks.map((clock, i) => clock - (clocks[0] as number) - i * 100);
+}
+
+export function percentile(values: readonly number[], part: number): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length * part)] ?? NaN;
+}
+
+/**
+ * Seconds that are missing in a video, by the clock that its frames show, up to where `at` seconds of it are over. The median
+ * of what follows: a page that a busy machine does not let draw shows an older time for a moment.
+ */
+export function missingBy(clocks: readonly number[], at: number): number {
+  return percentile(drift(clocks).slice(Math.ceil(at * 10)), 0.5) / 1_000;
 }
 
 export async function probe(

@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { memoryOf } from '../../src/recordings/mark.js';
 import { files } from '../../src/recordings/recording.js';
 import { eventually } from '../support/eventually.js';
-import { clocksIn, foldersOf, nothingLeft, pidsOf, probe, startRecorder, type Recorder } from './support.js';
+import { clocksIn, foldersOf, missingBy, nothingLeft, pidsOf, probe, startRecorder, type Recorder } from './support.js';
 import { Workshop, type WorkInProgress } from './workshop.js';
 
 /** Beside what a browser needs anyway, which differs from machine to machine. */
@@ -28,12 +28,14 @@ afterAll(async () => {
 beforeEach(() => void (shop = new Workshop(recorder)));
 afterEach(() => shop.close());
 
-async function plays(work: WorkInProgress, seconds: number): Promise<void> {
+async function plays(work: WorkInProgress, seconds: number): Promise<readonly number[]> {
   const file = await work.video(folder);
   const video = await probe(recorder, file);
   expect(Math.abs(video.seconds - seconds)).toBeLessThan(0.25);
   // Every frame can be decoded.
-  expect(await clocksIn(recorder, file)).toHaveLength(video.frames);
+  const clocks = await clocksIn(recorder, file);
+  expect(clocks).toHaveLength(video.frames);
+  return clocks;
 }
 
 describe('a recording goes on in its next segment', () => {
@@ -52,10 +54,13 @@ describe('a recording goes on in its next segment', () => {
     await work.made((work.seen.seconds ?? 0) + 1.5);
     const done = await work.stop();
     expect(done).toMatchObject({ state: 'ready', ended: 'stopped' });
-    await plays(work, done.seconds ?? 0);
-    const gaps = work.lines('gap');
+    const clocks = await plays(work, done.seconds ?? 0);
+    const gaps = work.lines('gap') as unknown as { at: number; seconds: number }[];
     expect(gaps.length).toBeGreaterThan(0);
     for (const gap of gaps) expect(gap).toMatchObject({ reason, seconds: expect.any(Number) });
+    // What the timeline says to be missing is what is missing in the pictures.
+    const told = gaps.reduce((sum, { seconds }) => sum + seconds, 0);
+    expect(Math.abs(missingBy(clocks, gaps.at(-1)?.at ?? 0) - told)).toBeLessThan(0.25);
     await nothingLeft(work.id);
     expect(await foldersOf(work.id)).toEqual([]);
   }
@@ -79,6 +84,11 @@ describe('a recording goes on in its next segment', () => {
     // Its first browser grows, the next one does not.
     await survives('browser-memory', () => recorder.grow(GROWTH_BYTES), 'growing');
   }, 90_000);
+  test(
+    'when the encoder is killed',
+    () => survives('encoder-death', ({ encoder }) => process.kill(encoder, 'SIGKILL')),
+    90_000,
+  );
   test(
     'when the encoder hangs',
     () => survives('encoder-hung', ({ encoder }) => process.kill(encoder, 'SIGSTOP')),
