@@ -105,15 +105,15 @@ export class LocalChannel {
     let watched: Standing;
     try {
       watched = await link.watch(this.channel, above && { epoch: above.epoch, seq: above.seq });
-      // It has gone to another poller meanwhile, whose answer counts.
-      if (this.link !== link) return await this.refresh(seen);
     } catch (error) {
-      if (this.link !== link) return await this.refresh(seen);
+      if (this.link !== link) return this.refresh(seen);
       const coded = toPollcastError(error);
       if (!this.newest || coded.code === 'UNAVAILABLE') throw error;
       // The poller has answered: this channel has no result any more. What its viewers have, they keep.
       return this.setStatus({ channel: this.key, state: 'failed', reason: coded.code, since: this.clock.now() });
     }
+    // It has gone to another poller meanwhile, whose answer counts.
+    if (this.link !== link) return this.refresh(seen);
     // Most often its frame has come over the bus by now, or comes with what is read next: that spares one look-up for each join.
     if (!this.newest || isNewer(watched, this.newest)) await new Promise((resolve) => setImmediate(resolve));
     if (!this.newest || isNewer(watched, this.newest)) {
