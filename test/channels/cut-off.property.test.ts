@@ -168,10 +168,10 @@ async function play(steps: readonly Step[]): Promise<void> {
       const asked = each.asked.filter(({ asks }) => asks.some(({ channel }) => channel === KEY));
       // Each asks for itself while it is cut off: at its due times, and at once for whoever is the first to come, or has seen more.
       const alone = asked.filter(({ away }) => away);
-      // When it is back, its poller for the cluster asks besides, for every node that has been alone.
+      // Its pollers for the cluster ask besides for every node that was alone, and for every one whose viewers come to another poller.
       for (const [times, most] of [
         [alone, 3],
-        [asked, 6],
+        [asked, 10],
       ] as const)
         for (let i = 0; i + most < times.length; i++) {
           const span = (times[i + most]?.at ?? NaN) - (times[i]?.at ?? NaN);
