@@ -73,10 +73,10 @@ export function RoomPage({ room: id }: { readonly room: string }) {
                     status={snapshot.status}
                     save={(text) => attempt(room.status(text === '' ? null : text))}
                   />
+                  <PastOf room={room} snapshot={snapshot} />
                 </div>
                 <Trouble snapshot={snapshot} failure={failure} />
                 <Notes state={snapshot.state} topics={topics} by={by} change={change} />
-                <PastOf room={room} snapshot={snapshot} />
               </section>
             )
           }
