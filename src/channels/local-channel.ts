@@ -216,9 +216,15 @@ export class LocalChannel {
       const kept = await this.#keptAfter(since);
       const last = kept?.at(-1);
       if (kept === null || !last) return null;
-      if (this.newest && last.epoch === this.newest.epoch && last.seq >= this.newest.seq) return kept;
+      if (this.newest && last.epoch === this.newest.epoch && last.seq >= this.newest.seq)
+        return this.#upToNewest(kept, this.newest);
     }
     return null;
+  }
+
+  /** What was stored since is on its way here, and comes to the viewer with everybody else: not twice. */
+  #upToNewest(kept: readonly SharedFrame[], newest: SharedFrame): readonly SharedFrame[] {
+    return kept.filter((frame) => !isNewer(frame, newest));
   }
 
   /** An epoch is no later than the clock of the node that began it: another one is made up. */

@@ -56,6 +56,19 @@ export class CuttableFrames implements FrameStore {
 
   constructor(private readonly inner: FrameStore) {}
 
+  /** Rounds are late: they come, in order, with `deliver`. */
+  #late: (() => void)[] | null = null;
+
+  delay(): void {
+    this.#late ??= [];
+  }
+
+  deliver(): void {
+    const late = this.#late ?? [];
+    this.#late = null;
+    for (const come of late) come();
+  }
+
   cut(cut: boolean): void {
     this.up = !cut;
     for (const listen of this.#listeners) listen(!cut);
@@ -71,7 +84,13 @@ export class CuttableFrames implements FrameStore {
   readonly after: FrameStore['after'] = (...args) => this.#ask(() => this.inner.after(...args));
   readonly drop: FrameStore['drop'] = (...args) => this.#ask(() => this.inner.drop(...args));
   readonly subscribe: FrameStore['subscribe'] = (poller, handle) =>
-    this.#ask(() => this.inner.subscribe(poller, (round) => this.up && handle(round)));
+    this.#ask(() =>
+      this.inner.subscribe(poller, (round) => {
+        if (!this.up) return;
+        if (this.#late) this.#late.push(() => handle(round));
+        else handle(round);
+      }),
+    );
 
   #ask<T>(question: () => Promise<T>): Promise<T> {
     return this.severed ? Promise.reject(new PollcastError('UNAVAILABLE', 'Redis does not answer')) : question();

@@ -176,6 +176,29 @@ describe('resuming', () => {
     expect([resumed, missed.map(({ seq }) => seq), newest.seq]).toEqual([true, [3, 4, 5], 5]);
   });
 
+  // Seen in chaos, seed 1125: what was stored while it was let in came with what it had missed, and once more with everybody else's.
+  it('gives what is stored and not heard of here yet once, with everybody else', async () => {
+    const here = new TestViewer('h');
+    for (let n = 1; n <= 4; n++) {
+      says(n);
+      await bench.time.advance(1_000);
+    }
+    await bench.join(b, here, 1);
+    a.frames.delay();
+    b.frames.delay();
+    says(9);
+    await bench.time.until(
+      async () => (await bench.stored.newest('poller:t', KEY))?.seq === 6,
+      'another frame to be stored',
+    );
+    const back = new TestViewer('back');
+    const { resumed, missed } = await bench.join(b, back, 1, { since: { epoch: at.epoch, seq: 2 } });
+    expect([resumed, missed.map(({ seq }) => seq)]).toEqual([true, [3, 4, 5]]);
+    a.frames.deliver();
+    b.frames.deliver();
+    expect([seqs(back), seqs(here)]).toEqual([[6], [6]]);
+  });
+
   it('gives the rows when they are not kept, or the epoch is another one, or the position is made up', async () => {
     for (const [seq, epoch] of [
       [1, at.epoch - 1],
