@@ -144,6 +144,18 @@ describe('pollcast, with real nodes', () => {
     expect((await rows(['nodes'], direct())).map(({ name }) => name)).not.toContain('third');
   });
 
+  it('does not start a node without its Redis, and says where it looked, and what to do', async () => {
+    const env = { DATABASE_URL: cluster.database.url, TOPICS_DIR: cluster.topicsDir ?? '', PORT: '0' };
+    const { code, text } = await pollcast(['start'], { ...env, REDIS_URL: 'redis://:hunter2@127.0.0.1:1' });
+    expect({ code, last: text.split('\n').at(-1) }).toEqual({
+      code: 1,
+      last: expect.stringMatching(
+        /^Redis at redis:\/\/:\*\*\*@127\.0\.0\.1:1 does not answer \(.+\): is REDIS_URL right/,
+      ),
+    });
+    expect(text).not.toContain('hunter2');
+  });
+
   it('stops a poller', async () => {
     const poller = async () => (await rows(['ps'], direct())).find(({ name }) => name === POLLER);
     const before = await poller();

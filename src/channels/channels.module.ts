@@ -7,8 +7,7 @@ import { Metrics } from '../ops/metrics.js';
 import type { Tracing } from '../ops/tracing/tracing.js';
 import type { FrameStore } from '../polling/frames/frames.js';
 import { BEAT_MS } from '../polling/polling.module.js';
-import type { Emergency } from '../polling/stand-ins.js';
-import { TopicCatalogue } from '../topics/catalogue.js';
+import type { Emergency } from '../polling/stand-in.js';
 import { ChannelsGateway, CHANNELS_SETTINGS } from './channels.gateway.js';
 import { Hub } from './hub.js';
 import { TopicsController } from './topics.controller.js';
@@ -22,7 +21,7 @@ const STALL_MS = 8_000;
   providers: [
     {
       provide: Hub,
-      inject: [Kernel, CLUSTER_PORTS, FRAMES, LOG, Metrics, TRACING, EMERGENCY, TopicCatalogue],
+      inject: [Kernel, CLUSTER_PORTS, FRAMES, LOG, Metrics, TRACING, EMERGENCY],
       useFactory: (
         kernel: Kernel,
         ports: ClusterPorts,
@@ -31,7 +30,6 @@ const STALL_MS = 8_000;
         metrics: Metrics,
         tracing: Tracing | null,
         emergency: Emergency | undefined,
-        catalogue: TopicCatalogue,
       ) =>
         new Hub({
           kernel,
@@ -42,10 +40,6 @@ const STALL_MS = 8_000;
           metrics,
           tracer: tracing?.rounds,
           emergency,
-          onTopicChanged: (listen) => {
-            catalogue.on('changed', listen);
-            return () => catalogue.off('changed', listen);
-          },
         }),
     },
     {

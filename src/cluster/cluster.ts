@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import type { Config } from '../config.js';
+import { redactUrls, type Config } from '../config.js';
+import { describe, PollcastError } from '../errors.js';
 import { newNodeId } from '../kernel/identity.js';
 import type { Logger } from '../kernel/log.js';
 import { MemoryCluster } from '../kernel/memory/cluster.js';
@@ -10,17 +11,23 @@ import type { FrameStore } from '../polling/frames/frames.js';
 import { MemoryFrames } from '../polling/frames/memory.js';
 import { RedisFrames } from '../polling/frames/redis.js';
 
-/** This node's cluster: Redis when there is one, else its own memory. */
-export function openCluster(config: Config, log: Logger): Promise<ClusterPorts> {
+/**
+ * This node's cluster: Redis when there is one, else its own memory.
+ *
+ * @throws PollcastError `UNAVAILABLE` for whoever starts it, with where Redis was looked for
+ */
+export async function openCluster(config: Config, log: Logger): Promise<ClusterPorts> {
+  const { redisUrl: url, lockRedisUrls: lockUrls, redisPrefix: prefix } = config;
   const node = newNodeId(config.nodeName);
-  if (config.redisUrl === undefined) return Promise.resolve(new MemoryCluster().connect(node));
-  return openRedisCluster({
-    node,
-    url: config.redisUrl,
-    lockUrls: config.lockRedisUrls,
-    prefix: config.redisPrefix,
-    log,
-  });
+  if (url === undefined) return new MemoryCluster().connect(node);
+  try {
+    return await openRedisCluster({ node, url, lockUrls, prefix, log });
+  } catch (error) {
+    const where = redactUrls([url, ...lockUrls].join(', '));
+    const reason = error instanceof Error && error.cause !== undefined ? ` (${describe(error.cause)})` : '';
+    const message = `Redis at ${where} does not answer${reason}: is REDIS_URL right, and does it run?`;
+    throw new PollcastError('UNAVAILABLE', message, undefined, { cause: error });
+  }
 }
 
 export function isRedis(ports: ClusterPorts): ports is RedisPorts {

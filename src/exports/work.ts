@@ -221,9 +221,8 @@ export class Work {
     const { desk } = this;
     const bytes = await writer.end();
     const piece: Piece = { path: writer.path, bytes, rows: writer.rows };
-    const { pieces, kept, format } = desk.record();
+    const { pieces, kept } = desk.record();
     await desk.keep({ pieces: [...pieces, piece], kept: kept + piece.rows, ...change });
-    this.parts.metrics.stored(format, piece.rows);
   }
 }
 

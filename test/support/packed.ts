@@ -14,8 +14,11 @@ export const INSTALL_MS = 300_000;
 export class StrangersFolder {
   private constructor(readonly path: string) {}
 
-  /** @param example a folder of this project that is copied there first, such as `examples/nest-app` */
-  static async make(example?: string): Promise<StrangersFolder> {
+  /**
+   * @param example a folder of this project that is copied there first, such as `examples/nest-app`
+   * @param beside  packages that are installed too, in the version that this project has
+   */
+  static async make(example?: string, beside: readonly string[] = []): Promise<StrangersFolder> {
     const path = await mkdtemp(join(tmpdir(), 'pollcast-stranger-'));
     const folder = new StrangersFolder(path);
     if (example !== undefined) {
@@ -25,7 +28,8 @@ export class StrangersFolder {
     } else await writeFile(join(path, 'package.json'), '{ "name": "stranger", "private": true, "type": "module" }');
     const { stdout } = await folder.npm(['pack', projectRoot, '--json', '--ignore-scripts', '--offline']);
     const [packed] = JSON.parse(stdout) as [{ filename: string }];
-    await folder.#depend(`file:./${packed.filename}`);
+    const versions = await Promise.all(beside.map(async (name) => [name, await installedVersion(name)] as const));
+    await folder.#depend({ ...Object.fromEntries(versions), pollcast: `file:./${packed.filename}` });
     await folder.npm(['install', '--prefer-offline', '--no-audit', '--no-fund', '--omit=optional', '--loglevel=error']);
     return folder;
   }
@@ -40,13 +44,18 @@ export class StrangersFolder {
     return { ...Object.fromEntries(own), ...more };
   }
 
-  async #depend(on: string): Promise<void> {
+  async #depend(on: Readonly<Record<string, string>>): Promise<void> {
     const file = join(this.path, 'package.json');
     const manifest = JSON.parse(await readFile(file, 'utf8')) as { dependencies?: Record<string, string> };
-    await writeFile(file, JSON.stringify({ ...manifest, dependencies: { ...manifest.dependencies, pollcast: on } }));
+    await writeFile(file, JSON.stringify({ ...manifest, dependencies: { ...manifest.dependencies, ...on } }));
   }
 
   remove(): Promise<void> {
     return rm(this.path, { recursive: true, force: true });
   }
+}
+
+async function installedVersion(name: string): Promise<string> {
+  const manifest = await readFile(join(projectRoot, 'node_modules', name, 'package.json'), 'utf8');
+  return (JSON.parse(manifest) as { version: string }).version;
 }

@@ -1,13 +1,12 @@
 import { clusterMarkOf } from '../../cluster/cluster-mark.js';
 import { openCluster, openFrames } from '../../cluster/cluster.js';
-import { readConfig, redactUrls } from '../../config.js';
-import { describe, PollcastError } from '../../errors.js';
+import { readConfig } from '../../config.js';
+import { PollcastError } from '../../errors.js';
 import { KernelClient } from '../../kernel/client.js';
 import { silent } from '../../kernel/log.js';
 import { OrphanFiles } from '../../exports/orphans.js';
 import { exportsRoot } from '../../exports/record.js';
 import { systemClock } from '../../kernel/clock.js';
-import { AbandonedSegments } from '../../recordings/abandoned.js';
 import { Leftovers } from '../../recordings/leftovers.js';
 import { openStorage } from '../../storage/open.js';
 import { Operations, type Operator } from '../operations.js';
@@ -40,36 +39,26 @@ export async function withOperator<T>(
 async function open(
   config: ReturnType<typeof readConfig>,
 ): Promise<{ operations: Operations; close(): Promise<void> }> {
-  try {
-    const ports = await openCluster({ ...config, nodeName: `operator-${process.pid}` }, silent);
-    const commands = await KernelClient.open(ports, silent);
-    const { leaseMs, lingerMs } = config;
-    const cluster = clusterMarkOf(config);
-    const storage = await openStorage(config.storage);
-    const operations = new Operations({
-      ports,
-      commands,
-      frames: openFrames(ports),
-      settings: { leaseMs, lingerMs },
-      zombieSources: [
-        new Leftovers(cluster),
-        new OrphanFiles(storage, ports.store, exportsRoot(cluster), systemClock, silent),
-        new AbandonedSegments({ storage, processes: () => ports.store.processes(), clock: systemClock }),
-      ],
-    });
-    const close = async (): Promise<void> => {
-      await commands.close();
-      await storage.close();
-    };
-    return { operations, close };
-  } catch (error) {
-    const where = redactUrls([config.redisUrl, ...config.lockRedisUrls].join(', '));
-    const cause = error instanceof Error && error.cause !== undefined ? ` (${describe(error.cause)})` : '';
-    throw new PollcastError(
-      'UNAVAILABLE',
-      `Redis at ${where} does not answer${cause}: is REDIS_URL right, and does it run?`,
-    );
-  }
+  const ports = await openCluster({ ...config, nodeName: `operator-${process.pid}` }, silent);
+  const commands = await KernelClient.open(ports, silent);
+  const { leaseMs, lingerMs } = config;
+  const cluster = clusterMarkOf(config);
+  const storage = await openStorage(config.storage);
+  const operations = new Operations({
+    ports,
+    commands,
+    frames: openFrames(ports),
+    settings: { leaseMs, lingerMs },
+    zombieSources: [
+      new Leftovers(cluster),
+      new OrphanFiles(storage, ports.store, exportsRoot(cluster), systemClock, silent),
+    ],
+  });
+  const close = async (): Promise<void> => {
+    await commands.close();
+    await storage.close();
+  };
+  return { operations, close };
 }
 
 function checkUrl(given: string): string {

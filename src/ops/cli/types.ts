@@ -1,4 +1,5 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import type pg from 'pg';
 import type { NodeConfig } from '../../config.js';
 import { describe, PollcastError } from '../../errors.js';
@@ -68,12 +69,15 @@ async function typedTopics(dir: string, pool: pg.Pool): Promise<TypedTopic[]> {
 }
 
 /**
+ * Its folder is made if need be.
+ *
  * @returns a sentence for the terminal
  * @throws PollcastError `UNAVAILABLE` when the file cannot be written
  */
 export async function writeTypes(file: string, text: string): Promise<string> {
   if ((await read(file)) === text) return `${file} is up to date.`;
   try {
+    await mkdir(dirname(file), { recursive: true });
     await writeFile(file, text);
   } catch (cause) {
     throw new PollcastError('UNAVAILABLE', `--out: expected a file that can be written, got ${file} (${why(cause)})`);
@@ -98,11 +102,24 @@ async function read(file: string): Promise<string | undefined> {
   try {
     return await readFile(file, 'utf8');
   } catch (error) {
-    if (why(error) === 'ENOENT') return undefined;
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw new PollcastError('UNAVAILABLE', `--out: expected a file that can be read, got ${file} (${why(error)})`);
   }
 }
 
+const NO_FOLDER = 'what it is to lie in is no folder';
+const MAY_NOT = 'you may not do that there';
+const REASONS: Readonly<Record<string, string>> = {
+  EISDIR: 'it is a folder: name a file in it',
+  ENOTDIR: NO_FOLDER,
+  EEXIST: NO_FOLDER,
+  EACCES: MAY_NOT,
+  EPERM: MAY_NOT,
+  EROFS: 'nothing can be written there',
+  ENOSPC: 'the disk is full',
+};
+
 function why(error: unknown): string {
-  return (error as NodeJS.ErrnoException).code ?? describe(error);
+  const { code = '' } = error as NodeJS.ErrnoException;
+  return REASONS[code] ?? describe(error);
 }

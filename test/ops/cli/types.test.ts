@@ -77,6 +77,13 @@ describe('pollcast types', () => {
     TYPE_CHECK_MS,
   );
 
+  it('makes the folder that the file is to lie in', async () => {
+    const deeper = join(home, 'app', 'src', 'pollcast.d.ts');
+    expect(await cli('types', '--out', deeper, '--check')).toMatchObject({ code: 1, out: '' });
+    expect(await cli('types', '--out', deeper)).toEqual({ code: 0, out: `Wrote ${deeper}.\n`, error: '' });
+    expect(await cli('types', '--out', deeper, '--check')).toMatchObject({ code: 0 });
+  });
+
   it('--check says whether the file is what the topics are now, and writes nothing', async () => {
     const stale = { code: 1, out: '', error: expect.stringContaining(`run \`pollcast types --out ${out}\``) };
     expect(await cli('types', '--out', out, '--check')).toEqual(stale);
@@ -108,13 +115,17 @@ describe('pollcast types', () => {
       code: 2,
       error: expect.stringContaining('--check: expected --out FILE beside it'),
     });
-    expect(await cli('types', '--out', join(home, 'no', 'such', 'folder.d.ts'))).toMatchObject({
+    expect(await cli('types', '--out', join(home, 'nothing.sql', 'pollcast.d.ts'))).toMatchObject({
       code: 1,
-      error: expect.stringMatching(/^--out: expected a file that can be written, got .* \(ENOENT\)\n$/),
+      error: expect.stringMatching(
+        /^--out: expected a file that can be read, got .* \(what it is to lie in is no folder\)\n$/,
+      ),
     });
     expect(await cli('types', '--out', home)).toMatchObject({
       code: 1,
-      error: expect.stringMatching(/^--out: expected a file that can be read, got .* \(EISDIR\)\n$/),
+      error: expect.stringMatching(
+        /^--out: expected a file that can be read, got .* \(it is a folder: name a file in it\)\n$/,
+      ),
     });
   });
 });
