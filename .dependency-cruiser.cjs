@@ -49,7 +49,7 @@ module.exports = {
         pathNot: [
           '^src/$1/',
           '^src/(kernel|presence|polling|topics|access|channels|sockets|http|storage|database)/',
-          '^src/(errors|merge-patch|node\\.tokens)\\.ts$',
+          '^src/(errors|merge-patch|room-id|node\\.tokens)\\.ts$',
         ],
       },
     },

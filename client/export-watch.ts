@@ -43,7 +43,7 @@ export class ExportWatch {
   ) {
     this.#snapshot = { export: this.#remembered(), asking: false, error: undefined };
     this.#ends = [
-      hub.on('export', (told) => this.#hear(told)),
+      hub.on('export', (told) => this.#told(told)),
       hub.onConnection(({ state }) => {
         if (state === 'online') void this.#ask();
       }),
@@ -78,6 +78,16 @@ export class ExportWatch {
       await this.hub.call('export:dismiss', { id });
       if (this.#snapshot.export?.id === id) this.#hear(null);
     });
+  }
+
+  /**
+   * An address of the finished file that needs no token and no cookie, good for some minutes: for a browser's download
+   * (`location.href = …`) where its link alone would be refused. Rejects with `NOT_FOUND` when there is no file.
+   */
+  async link(): Promise<string> {
+    const { export: known } = this.#snapshot;
+    if (known === null) throw new PollcastError('NOT_FOUND', 'there is no export');
+    return (await this.hub.call('export:link', { id: known.id })).url;
   }
 
   /** Whoever has read the error puts it away. */
@@ -119,6 +129,12 @@ export class ExportWatch {
     } catch {
       this.#listen();
     }
+  }
+
+  #told(told: Export): void {
+    if (told.gone !== true) this.#hear(told);
+    // Of an earlier one it is no news.
+    else if (this.#snapshot.export?.id === told.id) this.#hear(null);
   }
 
   #hear(told: Export | null): void {

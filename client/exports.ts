@@ -29,4 +29,14 @@ export interface Export {
   readonly bytes?: number;
   readonly error?: WireError;
   readonly expiresAt?: number;
+  /** Dismissed, on another page perhaps: file and record are removed. */
+  readonly gone?: true;
+}
+
+/** For a browser that downloads: it can send neither token nor cookie. */
+export interface ExportLink {
+  /** A path on any node, that needs nothing beside it. */
+  readonly url: string;
+  /** Milliseconds since 1970. */
+  readonly expiresAt: number;
 }

@@ -1,5 +1,5 @@
 export { ExportWatch, isUnderWay, watchExport, type ExportSnapshot, type ExportWatchOptions } from './export-watch.js';
-export type { Export, ExportFormat, ExportRequest } from './exports.js';
+export type { Export, ExportFormat, ExportLink, ExportRequest } from './exports.js';
 export { createHub, Hub, type HubOptions, type TopicHandle, type TopicOptions } from './hub.js';
 export * from './topic-types.js';
 export type { ConnectionStatus, TokenSource } from './connection.js';

@@ -5,12 +5,15 @@ export interface RecordingRequest {
   readonly url?: string;
   /** Channels: `name?a=1`. */
   readonly topics?: readonly string[];
+  /** What happens in it comes into the timeline too. */
+  readonly room?: string;
   readonly maxSeconds?: number;
 }
 
 export interface Recording {
   readonly id: string;
   readonly title: string;
+  readonly room?: string;
   readonly state: 'queued' | 'starting' | 'recording' | 'finishing' | 'ready' | 'error';
   readonly node: string | null;
   readonly segments: number;

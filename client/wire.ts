@@ -1,7 +1,7 @@
 /** What travels between a viewer and the hub, word for word as the contract names it. */
 import type { Ack, Call, JsonValue } from './call.js';
 import type { Recording, RecordingRequest } from './recordings.js';
-import type { Export, ExportRequest } from './exports.js';
+import type { Export, ExportLink, ExportRequest } from './exports.js';
 import type { RoomCalls, RoomEvents } from './room-wire.js';
 
 export type { Ack, JsonValue };
@@ -102,6 +102,7 @@ export type ClientCalls = {
   'export:current': Call<object, { readonly export: Export | null }>;
   'export:cancel': Call<{ readonly id?: string }, { readonly export: Export | null }>;
   'export:dismiss': Call<{ readonly id: string }, object>;
+  'export:link': Call<{ readonly id: string }, ExportLink>;
   'recording:start': Call<RecordingRequest, { readonly recording: Recording }>;
   'recording:stop': Call<{ readonly id: string }, { readonly recording: Recording }>;
   'recording:list': Call<object, { readonly recordings: readonly Recording[] }>;

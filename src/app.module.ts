@@ -21,6 +21,7 @@ import type { Logger } from './kernel/log.js';
 import type { ClusterPorts } from './kernel/ports/cluster.js';
 import { ErrorFilter } from './http/error.filter.js';
 import { HttpModule } from './http/http.module.js';
+import { Mount } from './http/mount.js';
 import { ExportsModule } from './exports/exports.module.js';
 import { NodeLifecycle } from './node.lifecycle.js';
 import { CLUSTER_PORTS, CONFIG, LOG, PAGES, VERSION } from './node.tokens.js';
@@ -50,24 +51,32 @@ export interface NodeOptionsLater {
   readonly useFactory: FactoryProvider<NodeOptions>['useFactory'];
 }
 
+interface NodePlacement {
+  /** Whether the hub's own pages are served. */
+  readonly pages: boolean;
+  /** What is put before all of its routes. */
+  readonly prefix: string;
+}
+
 const OPTIONS = Symbol('options');
 
 /** What all modules share: the configuration, the log, and which version this is. */
 @Global()
 @Module({})
 class NodeModule {
-  static with(options: NodeOptionsLater, pages: boolean): DynamicModule {
+  static with(options: NodeOptionsLater, { pages, prefix }: NodePlacement): DynamicModule {
     const shared: Provider[] = [
       { provide: CONFIG, inject: [OPTIONS], useFactory: ({ config }: NodeOptions) => config },
       { provide: LOG, inject: [OPTIONS], useFactory: ({ log }: NodeOptions) => log },
       { provide: VERSION, inject: [OPTIONS], useFactory: ({ version }: NodeOptions) => version },
       { provide: PAGES, useValue: pages },
+      { provide: Mount, useValue: new Mount(prefix) },
     ];
     return {
       module: NodeModule,
       imports: options.imports ?? [],
       providers: [{ provide: OPTIONS, inject: options.inject ?? [], useFactory: options.useFactory }, ...shared],
-      exports: [CONFIG, LOG, VERSION, PAGES],
+      exports: [CONFIG, LOG, VERSION, PAGES, Mount],
     };
   }
 }
@@ -98,16 +107,16 @@ export const NODE_MODULES: readonly (Type | DynamicModule)[] = [
 export class AppModule {
   /** As an application of its own: it answers all that is asked of its port. */
   static forNode(options: NodeOptions): DynamicModule {
-    const node = AppModule.within({ useFactory: () => options }, true);
+    const node = AppModule.within({ useFactory: () => options }, { pages: true, prefix: '' });
     const imports = [...(node.imports ?? []), ...(options.modules ?? [])];
     return { ...node, imports, providers: [NodeLifecycle, { provide: APP_FILTER, useClass: ErrorFilter }] };
   }
 
   /** Within somebody's application, which answers what is not the hub's. */
-  static within(options: NodeOptionsLater, pages = false): DynamicModule {
+  static within(options: NodeOptionsLater, placement: NodePlacement): DynamicModule {
     return {
       module: AppModule,
-      imports: [NodeModule.with(options, pages), ...NODE_MODULES],
+      imports: [NodeModule.with(options, placement), ...NODE_MODULES],
       providers: [NodeLifecycle],
     };
   }

@@ -1,5 +1,5 @@
 import { connect, type Socket } from 'node:net';
-import { MessageReader, textFrame, upgradeRequest } from './wire.js';
+import { MessageReader, PONG_FRAME, textFrame, upgradeRequest } from './wire.js';
 
 /** A viewer of one topic that, from when it is told to, reads nothing any more. */
 export class StallingViewer {
@@ -20,6 +20,7 @@ export class StallingViewer {
           else if (kind === '43') resolve();
         },
         () => undefined,
+        () => void this.#socket.write(PONG_FRAME),
       );
       this.#socket.on('data', (chunk) => reader.feed(chunk));
       this.#socket.on('error', reject);

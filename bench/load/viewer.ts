@@ -1,7 +1,7 @@
 import { connect, type OnReadOpts, type Socket } from 'node:net';
 import type { OpenOrder, Watch } from './protocol.js';
 import type { Tally } from './tally.js';
-import { MessageReader, numberAfter, textFrame, upgradeRequest } from './wire.js';
+import { MessageReader, numberAfter, PONG_FRAME, textFrame, upgradeRequest } from './wire.js';
 
 const AT = Buffer.from('"at":');
 const SEQ = Buffer.from('"seq":');
@@ -66,6 +66,7 @@ export class LoadViewer {
       (accepted) => this.#upgraded(accepted),
       (bytes, start, end) => this.#message(bytes, start, end),
       () => undefined,
+      () => void this.#socket?.write(PONG_FRAME),
     );
     const onread: OnReadOpts = {
       buffer: shared,

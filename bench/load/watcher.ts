@@ -1,5 +1,5 @@
 import { connect, type Socket } from 'node:net';
-import { MessageReader, textFrame, upgradeRequest } from './wire.js';
+import { MessageReader, PONG_FRAME, textFrame, upgradeRequest } from './wire.js';
 
 export interface SeenFrame {
   readonly epoch: number;
@@ -37,6 +37,7 @@ export class Watcher {
           } else if (text.startsWith('42["frame"')) watcher.#frame(JSON.parse(text.slice(2)) as [string, SeenFrame]);
         },
         () => undefined,
+        () => void socket.write(PONG_FRAME),
       );
       socket.on('connect', () => socket.write(upgradeRequest('/socket.io/?EIO=4&transport=websocket', port)));
       socket.on('data', (chunk) => reader.feed(chunk));

@@ -29,7 +29,8 @@ export const rooms: Scenario = {
   name: 'rooms',
   about: '1,000 rooms on one node: acknowledged changes and their latency, with and without backup, and memory',
   async run(bench) {
-    const count = bench.size(1_000, 100);
+    // Fewer would come to the rate that one user may change a room at.
+    const count = bench.size(1_000, 300);
     const perSecond = bench.size(100, 50);
     const turns = new Map<Contender, Turn[]>(CONTENDERS.map((name) => [name, []]));
     for (let round = 0; round < bench.size(3, 1); round++) {

@@ -10,6 +10,7 @@ import { onExpiry } from './expiry.js';
 import { Guests } from './guests.js';
 import { ADMIN_ROLE, ADMINISTRATOR, type Identity } from './identity.js';
 import { Limits } from './limits.js';
+import { Links } from './links.js';
 import { OriginPolicy } from './origin.js';
 import { MAX_PAYLOAD_BYTES } from './payload-size.js';
 import type { AccessSettings } from './settings.js';
@@ -27,6 +28,7 @@ export class AccessService {
   readonly origins: OriginPolicy;
   readonly guests: Guests;
   readonly tickets: Tickets;
+  readonly links: Links;
   readonly limits: Limits;
   readonly #proxies: TrustedProxies;
   readonly #authenticator: Authenticator;
@@ -40,6 +42,7 @@ export class AccessService {
     this.#proxies = new TrustedProxies(settings.trustedProxies);
     this.guests = new Guests(settings.secret, this.#proxies, clock);
     this.tickets = new Tickets(settings.secret, clock);
+    this.links = new Links(settings.secret, clock);
     this.#authenticator = new Authenticator(settings.auth, this.guests, this.tickets, clock);
     this.origins = new OriginPolicy({ origins: settings.origins, open: this.#authenticator.open }, this.#proxies);
     this.#admin = new AdminPolicy(settings, this.#authenticator, this.origins);
@@ -80,7 +83,7 @@ export class AccessService {
    *
    * @throws PollcastError `RATE_LIMITED`
    */
-  admitRequest({ user }: Identity, request: RequestLike): Promise<void> {
+  admitRequest({ user }: Pick<Identity, 'user'>, request: RequestLike): Promise<void> {
     return this.limits.admitCall({ user, address: this.addressOf(request) });
   }
 

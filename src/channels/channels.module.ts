@@ -7,7 +7,8 @@ import { Metrics } from '../ops/metrics.js';
 import type { Tracing } from '../ops/tracing/tracing.js';
 import type { FrameStore } from '../polling/frames/frames.js';
 import { BEAT_MS } from '../polling/polling.module.js';
-import type { Emergency } from '../polling/stand-in.js';
+import type { Emergency } from '../polling/stand-ins.js';
+import { TopicCatalogue } from '../topics/catalogue.js';
 import { ChannelsGateway, CHANNELS_SETTINGS } from './channels.gateway.js';
 import { Hub } from './hub.js';
 import { TopicsController } from './topics.controller.js';
@@ -21,7 +22,7 @@ const STALL_MS = 8_000;
   providers: [
     {
       provide: Hub,
-      inject: [Kernel, CLUSTER_PORTS, FRAMES, LOG, Metrics, TRACING, EMERGENCY],
+      inject: [Kernel, CLUSTER_PORTS, FRAMES, LOG, Metrics, TRACING, EMERGENCY, TopicCatalogue],
       useFactory: (
         kernel: Kernel,
         ports: ClusterPorts,
@@ -30,6 +31,7 @@ const STALL_MS = 8_000;
         metrics: Metrics,
         tracing: Tracing | null,
         emergency: Emergency | undefined,
+        catalogue: TopicCatalogue,
       ) =>
         new Hub({
           kernel,
@@ -40,6 +42,10 @@ const STALL_MS = 8_000;
           metrics,
           tracer: tracing?.rounds,
           emergency,
+          onTopicChanged: (listen) => {
+            catalogue.on('changed', listen);
+            return () => catalogue.off('changed', listen);
+          },
         }),
     },
     {

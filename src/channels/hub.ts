@@ -6,7 +6,9 @@ import type { PresentUser } from '../presence/viewers.js';
 import type { Frame, FramePosition, Round } from '../polling/frames/frames.js';
 import { pollerSpec } from '../polling/names.js';
 import type { RoundTracer } from '../polling/round-tracer.js';
-import type { Channel } from '../topics/topic.js';
+import type { Channel, Topic } from '../topics/topic.js';
+import { channelFromKey } from '../topics/channel.js';
+import { Admissions, connectionGone } from './admissions.js';
 import { LocalChannel } from './local-channel.js';
 import { PollerLink, type PollerLinkParts } from './poller-link.js';
 import { RoundWrites } from './round-writes.js';
@@ -41,6 +43,8 @@ export interface HubParts extends PollerLinkParts {
     delivered(frames: number, bytes: number): void;
   };
   readonly tracer?: RoundTracer;
+  /** Calls back with every topic of which another version is in force. Returns the way to stop that. */
+  onTopicChanged?(listen: (topic: Topic) => void): () => void;
 }
 
 /**
@@ -52,11 +56,12 @@ export class Hub {
   readonly #links = new Map<string, PollerLink>();
   /** Which channels each viewer watches. Invariant: a key is here just while the channel has its subscription. */
   readonly #watching = new Map<string, Set<string>>();
+  readonly #admissions = new Admissions();
   /** Viewers that want news of a channel's presence. */
   readonly #curious = new Map<string, Map<string, Viewer>>();
   readonly presence: Presence;
   readonly #feed: PresenceFeed;
-  readonly #unlistenCut: () => void;
+  readonly #unlisten: (() => void)[];
   #closed = false;
 
   constructor(private readonly parts: HubParts) {
@@ -64,7 +69,11 @@ export class Hub {
     const away = (): boolean => parts.emergency?.cutOff.away ?? false;
     this.presence = new Presence(kernel, log, (watchable) => this.#feed.announce(watchable), away);
     this.#feed = new PresenceFeed(kernel, bus, this.presence, log);
-    this.#unlistenCut = parts.emergency?.cutOff.onChange((cut) => cut || this.#followAgain()) ?? (() => undefined);
+    const stops = [
+      parts.emergency?.cutOff.onChange((cut) => cut || this.#followAgain()),
+      parts.onTopicChanged?.((topic) => this.#topicChanged(topic)),
+    ];
+    this.#unlisten = stops.filter((stop) => stop !== undefined);
   }
 
   get viewers(): number {
@@ -98,16 +107,20 @@ export class Hub {
     if (this.#closed) throw new PollcastError('UNAVAILABLE', 'this node is stopping; connect again');
     // A line that has just gone down is up again in a moment, or this node does without it.
     await this.parts.emergency?.cutOff.verdict();
+    // Gone while it waited for its turn: nothing is begun for it.
+    if (viewer.gone) throw connectionGone();
     const local = this.#channel(channel);
     const before = this.isWatching(viewer.id, local.key);
+    const admission = this.#admissions.begin(viewer.id);
     local.guests += 1;
     try {
-      await this.presence.join(watchable(channel), viewer.id, viewer.user);
-      await local.open();
-      const missed = options.since ? await local.missed(options.since) : null;
-      if (options.presence && channel.topic.presence) await this.#follow(local, viewer);
+      await admission.step(() => this.presence.join(watchable(channel), viewer.id, viewer.user));
+      await admission.step(() => local.open());
+      const { since } = options;
+      const missed = since ? await admission.step(() => local.missed(since)) : null;
+      if (options.presence && channel.topic.presence) await admission.step(() => this.#follow(local, viewer));
       else this.#unfollow(local, viewer.id);
-      if (viewer.gone || this.#closed) throw new PollcastError('UNAVAILABLE', 'the connection is gone');
+      if (viewer.gone || this.#closed) throw connectionGone();
       const { newest } = local;
       if (!newest) throw new PollcastError('UNAVAILABLE', 'the channel has no rows yet; try again');
       // No await from here on.
@@ -124,6 +137,7 @@ export class Hub {
       }
       throw error;
     } finally {
+      admission.end();
       local.guests -= 1;
       this.#closeUnused(local);
     }
@@ -149,8 +163,9 @@ export class Hub {
     this.#closeUnused(local);
   }
 
-  /** The viewer is gone: from everything. */
+  /** The viewer is gone: from everything, and from what it is being let in to. */
   leaveAll(viewer: string): void {
+    this.#admissions.gone(viewer);
     for (const key of [...this.watching(viewer)]) this.unwatch(viewer, key);
   }
 
@@ -174,7 +189,7 @@ export class Hub {
   /** Takes back what this node watches, while its viewers are still connected: their next node is told before they come. */
   async close(): Promise<void> {
     this.#closed = true;
-    this.#unlistenCut();
+    for (const stop of this.#unlisten) stop();
     await this.#feed.close();
     await this.presence.close();
     await Promise.allSettled([...this.#links.values()].map((link) => link.close()));
@@ -192,6 +207,7 @@ export class Hub {
     if (known) {
       // Another version of the topic may be in force since.
       known.channel = channel;
+      this.#bringHome(known, channel);
       return known;
     }
     const link = this.#link(channel);
@@ -211,6 +227,30 @@ export class Hub {
     );
     this.#links.set(spec.name, link);
     return link;
+  }
+
+  #topicChanged(topic: Topic): void {
+    for (const local of this.#channels.values()) {
+      if (local.channel.topic.name !== topic.name) continue;
+      try {
+        this.#bringHome(local, channelFromKey(topic, local.key));
+      } catch (error) {
+        // That version has no such channel: its poller tells those who watch it.
+        this.parts.log.debug({ err: error, channel: local.key }, 'a channel that the topic does not have any more');
+      }
+    }
+  }
+
+  /** The topic's channels may be split over other pollers than before: one that belongs to another goes there, with its viewers. */
+  #bringHome(local: LocalChannel, channel: Channel): void {
+    const former = this.#links.get(local.link.process.name);
+    if (!former || pollerSpec(channel.topic, channel.key).name === former.process.name) return;
+    const link = this.#link(channel);
+    former.remove(local.key);
+    local.moveTo(link, channel);
+    this.presence.place(watchable(channel));
+    link.adopt(local);
+    this.#closeLine(former);
   }
 
   /** A round's frames. A viewer of several of its channels gets them in one write. */
@@ -283,7 +323,11 @@ export class Hub {
     this.#channels.delete(local.key);
     const link = this.#links.get(local.link.process.name);
     link?.remove(local.key);
-    if (!link || link.size > 0) return;
+    if (link) this.#closeLine(link);
+  }
+
+  #closeLine(link: PollerLink): void {
+    if (link.size > 0) return;
     this.#links.delete(link.process.name);
     this.#background('close a line', link.close());
   }

@@ -65,7 +65,7 @@ export class LocalChannel {
   constructor(
     /** With the version of its topic that was in force when it was asked for last. */
     public channel: Channel,
-    readonly link: ChannelLink,
+    public link: ChannelLink,
     private readonly clock: Clock,
   ) {
     this.status = { channel: channel.key, state: 'live', since: clock.now() };
@@ -86,6 +86,13 @@ export class LocalChannel {
     return this.#opening;
   }
 
+  /** Another poller has it from now on: what that one says is not to be measured by what the former has said. */
+  moveTo(link: ChannelLink, channel: Channel): void {
+    this.link = link;
+    this.channel = channel;
+    this.#told = { fence: 0, since: 0 };
+  }
+
   /**
    * Asks the poller where the channel stands, and catches up with it. Rejects when that is not known then.
    *
@@ -93,21 +100,25 @@ export class LocalChannel {
    * older, whatever the store has lost and whatever this node has published by itself.
    */
   async refresh(seen: FramePosition | null = null): Promise<void> {
-    const { newest } = this;
+    const { newest, link } = this;
     const above = seen && newest ? (isNewer(seen, newest) ? seen : newest) : (seen ?? newest);
     let watched: Standing;
     try {
-      watched = await this.link.watch(this.channel, above && { epoch: above.epoch, seq: above.seq });
+      watched = await link.watch(this.channel, above && { epoch: above.epoch, seq: above.seq });
     } catch (error) {
+      if (this.link !== link) return this.refresh(seen);
       const coded = toPollcastError(error);
       if (!this.newest || coded.code === 'UNAVAILABLE') throw error;
       // The poller has answered: this channel has no result any more. What its viewers have, they keep.
       return this.setStatus({ channel: this.key, state: 'failed', reason: coded.code, since: this.clock.now() });
     }
+    // It has gone to another poller meanwhile, whose answer counts.
+    if (this.link !== link) return this.refresh(seen);
     // Most often its frame has come over the bus by now, or comes with what is read next: that spares one look-up for each join.
     if (!this.newest || isNewer(watched, this.newest)) await new Promise((resolve) => setImmediate(resolve));
     if (!this.newest || isNewer(watched, this.newest)) {
-      const stored = await this.link.newest(this.key);
+      const stored = await link.newest(this.key);
+      if (this.link !== link) return this.refresh(seen);
       if (stored) this.accept(stored);
     }
     if (!this.newest) throw new PollcastError('UNAVAILABLE', 'the first rows were not there yet; try again');
@@ -205,9 +216,15 @@ export class LocalChannel {
       const kept = await this.#keptAfter(since);
       const last = kept?.at(-1);
       if (kept === null || !last) return null;
-      if (this.newest && last.epoch === this.newest.epoch && last.seq >= this.newest.seq) return kept;
+      if (this.newest && last.epoch === this.newest.epoch && last.seq >= this.newest.seq)
+        return this.#upToNewest(kept, this.newest);
     }
     return null;
+  }
+
+  /** What was stored since is on its way here, and comes to the viewer with everybody else: not twice. */
+  #upToNewest(kept: readonly SharedFrame[], newest: SharedFrame): readonly SharedFrame[] {
+    return kept.filter((frame) => !isNewer(frame, newest));
   }
 
   /** An epoch is no later than the clock of the node that began it: another one is made up. */

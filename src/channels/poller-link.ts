@@ -5,7 +5,8 @@ import type { Unsubscribe } from '../kernel/ports/bus.js';
 import type { ProcessSpec } from '../kernel/ports/store.js';
 import type { Frame, FramePosition, FrameStore, Round, StoredFrame } from '../polling/frames/frames.js';
 import type { PollerMessage, Watched } from '../polling/poller-parts.js';
-import type { Emergency, StandIn } from '../polling/stand-in.js';
+import type { StandIn } from '../polling/stand-in.js';
+import type { Emergency } from '../polling/stand-ins.js';
 import type { Channel } from '../topics/topic.js';
 import type { ChannelLink, LocalChannel, Standing } from './local-channel.js';
 
@@ -91,6 +92,18 @@ export class PollerLink implements ChannelLink {
     if (this.parts.emergency?.cutOff.away) this.#substitute([channel]);
   }
 
+  /**
+   * Takes over a channel that another poller had until now. Its frames and this poller's were begun apart: none of these is given
+   * to it until the poller has been asked for one of now.
+   */
+  adopt(channel: LocalChannel): void {
+    this.add(channel);
+    if (channel.newest) this.#alone.add(channel);
+    this.#substituted.add(channel);
+    this.#behind.add(channel);
+    this.#refresh();
+  }
+
   remove(key: string): void {
     const channel = this.#channels.get(key);
     this.#channels.delete(key);
@@ -117,11 +130,10 @@ export class PollerLink implements ChannelLink {
     this.#timer?.cancel();
     this.#unlink?.();
     this.#unlistenCut();
-    const standIn = this.#standIn?.stop();
-    this.#standIn = null;
+    this.#restStandIn();
     // One that is still opening is closed when it is open; one that could not be opened, is closed.
     const unsubscribe = await this.#unsubscribe?.catch(() => undefined);
-    await Promise.all([unsubscribe?.(), standIn]);
+    await unsubscribe?.();
   }
 
   async watch(channel: Channel, above: FramePosition | null): Promise<Standing> {
@@ -140,9 +152,11 @@ export class PollerLink implements ChannelLink {
       ...(alone && { alone }),
     };
     const timeoutMs = channel.topic.timeoutMs + WATCH_EXTRA_MS;
+    // A poller asks for a while for whatever it is told to watch: not for those who have gone.
+    const wanted = (): boolean => this.#channels.get(channel.key) === local;
     if (alone) this.#muted.add(local);
     try {
-      return await this.parts.kernel.call<Watched>(this.process.name, message, { timeoutMs, idempotent: true });
+      return await this.parts.kernel.call<Watched>(this.process.name, message, { timeoutMs, idempotent: true, wanted });
     } catch (error) {
       if (alone) await this.#unmute(local);
       throw error;
@@ -224,11 +238,10 @@ export class PollerLink implements ChannelLink {
     const { emergency, log } = this.parts;
     if (!emergency || this.#closed) return;
     this.#relievedAt = null;
-    this.#standIn ??= emergency.standIn(
-      this.process,
-      () => [...this.#substituted].map(({ key }) => key),
-      (round) => this.#hearStandIn(round),
-    );
+    this.#standIn ??= emergency.standIns.serve(this.process, {
+      held: () => [...this.#substituted].map(({ key }) => key),
+      hear: (round) => this.#hearStandIn(round),
+    });
     for (const channel of channels) {
       this.#behind.add(channel);
       this.#substituted.add(channel);
@@ -274,11 +287,14 @@ export class PollerLink implements ChannelLink {
   #endStandIn(): void {
     if (!this.#standIn || this.#relievedAt === null) return;
     if (this.#substituted.size > 0 && this.#clock.monotonic() - this.#relievedAt < STAND_IN_AFTER_MS) return;
-    const standIn = this.#standIn;
-    this.#standIn = null;
     this.#relievedAt = null;
     this.#substituted.clear();
-    void standIn.stop();
+    this.#restStandIn();
+  }
+
+  #restStandIn(): void {
+    if (this.#standIn) this.parts.emergency?.standIns.rest(this.process);
+    this.#standIn = null;
   }
 
   #linkChanged(up: boolean): void {

@@ -2,11 +2,12 @@ import type { Socket as NetSocket } from 'node:net';
 import type { Socket } from 'socket.io';
 import type { Timer, Clock } from '../kernel/clock.js';
 import type { FramePosition } from '../polling/frames/frames.js';
+import { ReadingProof, type Pingable } from './reading-proof.js';
 import type { Keeper, RoundWrites } from './round-writes.js';
 import type { FrameForm, SharedFrame } from './shared-frame.js';
 
 /** The parts of engine.io and ws that have no types. */
-interface WireSocket {
+interface WireSocket extends Pingable {
   readonly _socket?: NetSocket;
   terminate(): void;
 }
@@ -31,12 +32,15 @@ export interface WriterSettings {
 
 /** What may lie in a socket's own buffers before its frames wait in slots: some hundred frames, far below 2 MB. */
 const BACKLOG_BYTES = 64 * 1024;
+/** After so many bytes it is asked for a sign that it reads: what is rarely sent, or small, costs nobody anything. */
+const PROOF_BYTES = 256 * 1024;
 
 /**
  * Writes frames to one viewer's connection, straight to its socket, and never more than it takes.
  *
  * A connection with a backlog gets a slot for each channel, which holds the newest frame only: nothing grows, and when
- * it drains it sees the last state of every channel. One that takes nothing for `stallMs` is cut.
+ * it drains it sees the last state of every channel. One that takes nothing for `stallMs`, or reads nothing of what the system has
+ * taken for it, is cut.
  */
 export class SocketWriter implements Keeper {
   readonly #conn: EngineConnection;
@@ -56,6 +60,9 @@ export class SocketWriter implements Keeper {
   #holdsBack: boolean;
   /** Bytes of frames that engine.io holds back until its transport is free. */
   #heldBack = 0;
+  /** Bytes since it was last asked whether it reads, which most never are. */
+  #unproven = 0;
+  #proof: ReadingProof | null = null;
 
   constructor(
     socket: Socket,
@@ -113,6 +120,7 @@ export class SocketWriter implements Keeper {
     this.#closed = true;
     this.#stall?.cancel();
     this.#stall = null;
+    this.#proof?.close();
     this.#slots = null;
     this.#deltas = null;
     this.#kept = null;
@@ -123,6 +131,8 @@ export class SocketWriter implements Keeper {
     const form = this.#deltas === null ? 'rows' : this.#formOf(frame, this.#deltas);
     const net = this.#net();
     const bytes = frame.wire(form);
+    this.#unproven += bytes.length;
+    if (this.#unproven > PROOF_BYTES) this.#askForProof();
     // What engine.io still holds back (an acknowledgement, say) must not be overtaken. What it does not is in the socket:
     // without compression ws writes at once, and there is no message of its own that this frame could fall into.
     if (!this.#holdsBack && net) {
@@ -133,6 +143,15 @@ export class SocketWriter implements Keeper {
     this.#listen();
     this.#heldBack += bytes.length;
     this.#conn.write(frame.packet(form), { wsPreEncodedFrame: [bytes], compress: false });
+  }
+
+  #askForProof(): void {
+    this.#unproven = 0;
+    const { socket } = this.#conn.transport;
+    if (!socket) return;
+    const { clock, stallMs } = this.settings;
+    this.#proof ??= new ReadingProof(socket, clock, stallMs, () => this.#cut());
+    this.#proof.ask();
   }
 
   /** Nothing else can be written to the socket meanwhile: a round is delivered in one step. */

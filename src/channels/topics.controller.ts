@@ -78,10 +78,14 @@ export class TopicsController {
     const viewer: Viewer = {
       id: `http:${randomUUID()}`,
       user: identity.user,
-      gone: false,
+      get gone() {
+        return response.destroyed;
+      },
       frame: () => undefined,
       status: () => undefined,
     };
+    // Whoever hangs up before there are rows is not asked for any more.
+    response.on('close', () => this.hub.leaveAll(viewer.id));
     const joined = await this.hub.watch(channel, viewer, {}, (result) => result);
     this.hub.unwatch(viewer.id, channel.key);
     const etag = `"${formatPosition(joined.newest)}"`;

@@ -1,8 +1,9 @@
 import { describe, PollcastError, toPollcastError } from '../errors.js';
 import type { Timer } from '../kernel/clock.js';
 import type { ProcessContext, Running, StopReason } from '../kernel/kind.js';
+import type { Ended } from './metrics.js';
 import type { ExportParts } from './parts.js';
-import { isUnderWay, viewOf, type ExportRecord, type ExportView } from './record.js';
+import { goneView, isUnderWay, viewOf, type ExportRecord, type ExportView } from './record.js';
 import { Stopped, Work } from './work.js';
 
 export type ExportMessage =
@@ -88,10 +89,10 @@ export class ExportProcess implements Running<ExportMessage, ExportAnswer> {
   async #request(wanted: (ExportMessage & { do: 'request' })['export']): Promise<ExportAnswer> {
     const before = this.#record;
     // The same call once more: its first answer was lost with a node.
-    if (before?.id === wanted.id) return { export: viewOf(before) };
+    if (before?.id === wanted.id) return { export: this.#view(before) };
     if (isUnderWay(before)) {
       const message = 'an export of yours is under way: wait for it, or cancel it';
-      throw new PollcastError('EXPORT_RUNNING', message, { export: viewOf(before) });
+      throw new PollcastError('EXPORT_RUNNING', message, { export: this.#view(before) });
     }
     const now = this.parts.clock.now();
     const record: ExportRecord = {
@@ -118,7 +119,7 @@ export class ExportProcess implements Running<ExportMessage, ExportAnswer> {
     this.#announce();
     this.#begin();
     if (before) void this.#remove(before);
-    return { export: viewOf(record) };
+    return { export: this.#view(record) };
   }
 
   async #cancel(id?: string): Promise<ExportAnswer> {
@@ -129,14 +130,22 @@ export class ExportProcess implements Running<ExportMessage, ExportAnswer> {
     await this.#endWork();
     await this.#finish({ state: 'cancelled', pieces: [], kept: 0 });
     await this.#remove(record);
-    return { export: this.#record && viewOf(this.#record) };
+    return { export: this.#record && this.#view(this.#record) };
   }
 
   async #dismiss(id: string): Promise<ExportAnswer> {
     if (this.#record?.id !== id) throw new PollcastError('NOT_FOUND', 'there is no such export');
     await this.#endWork();
+    const before = this.#record;
+    if (isUnderWay(before)) this.#count(before, 'cancelled');
     await this.#forget();
+    // On the user's other pages it would stand there, with a link that leads nowhere.
+    await this.parts.tell(before.user, goneView(before));
     return { export: null };
+  }
+
+  #view(record: ExportRecord): ExportView {
+    return viewOf(record, (route) => this.parts.urlOf(route));
   }
 
   #begin(): void {
@@ -168,7 +177,7 @@ export class ExportProcess implements Running<ExportMessage, ExportAnswer> {
     await this.#done(work, { state: 'error', error: coded.toWire(), pieces: [], kept: 0 });
   }
 
-  async #done(work: Work, change: Partial<ExportRecord>): Promise<void> {
+  async #done(work: Work, change: Partial<ExportRecord> & { state: Ended }): Promise<void> {
     // Stopped: whoever did that says what becomes of it.
     if (this.#work !== work || this.#stopped || work.signal.reason instanceof Stopped || !this.#record) return;
     const { folder } = this.#record;
@@ -182,11 +191,17 @@ export class ExportProcess implements Running<ExportMessage, ExportAnswer> {
     }
   }
 
-  async #finish(change: Partial<ExportRecord>, work: Work | null = null): Promise<void> {
+  async #finish(change: Partial<ExportRecord> & { state: Ended }, work: Work | null = null): Promise<void> {
     const finishedAt = this.parts.clock.now();
     this.#change({ ...change, finishedAt, expiresAt: finishedAt + this.parts.settings.ttlMs });
     await this.#persist(work);
+    if (this.#record) this.#count(this.#record, change.state);
     this.#awaitExpiry();
+  }
+
+  #count({ format, requestedAt }: ExportRecord, state: Ended): void {
+    const { clock, metrics } = this.parts;
+    metrics.ended(format, state, (clock.now() - requestedAt) / 1_000);
   }
 
   async #endWork(): Promise<void> {
@@ -238,7 +253,7 @@ export class ExportProcess implements Running<ExportMessage, ExportAnswer> {
     if (record && this.context.owns()) {
       // Told all the same while it cannot be saved: it is progress, and kept with the next piece.
       await this.#save().catch(() => undefined);
-      if (this.context.owns()) await this.parts.tell(record.user, viewOf(record));
+      if (this.context.owns()) await this.parts.tell(record.user, this.#view(record));
     }
     this.#announceTimer = null;
     if (this.#record && this.#record !== record) this.#announce();
@@ -266,7 +281,7 @@ export class ExportProcess implements Running<ExportMessage, ExportAnswer> {
   async #forget(): Promise<void> {
     const before = this.#record;
     this.#record = null;
-    await this.#save();
+    await this.#persist(null);
     if (before) await this.#remove(before);
     if (!this.#record && !(await this.context.retire())) this.#awaitExpiry();
   }

@@ -12,8 +12,9 @@ import { HubGateway } from '../sockets/hub.gateway.js';
 import { parseMessage } from '../sockets/message.js';
 import { TopicCatalogue } from '../topics/catalogue.js';
 import { channelOf } from '../topics/channel.js';
+import { Mount } from '../http/mount.js';
 import { Exports } from './exports.js';
-import { FORMATS } from './record.js';
+import { fileRoute, FORMATS } from './record.js';
 
 const id = z.string().min(1).max(100);
 const requestSchema = z.strictObject({
@@ -24,6 +25,10 @@ const requestSchema = z.strictObject({
 const nothingSchema = z.strictObject({}).nullish();
 const cancelSchema = z.strictObject({ id: id.optional() }).nullish();
 const dismissSchema = z.strictObject({ id });
+const linkSchema = z.strictObject({ id });
+
+/** Long enough for a download that stops and goes on by a range, short enough for an address that is passed on by mistake. */
+const LINK_MS = 10 * 60_000;
 
 /** The contract's calls about exports. Whose they are says the connection, never the message. */
 @HubGateway()
@@ -32,6 +37,7 @@ export class ExportsGateway {
     @Inject(Exports) private readonly exports: Exports,
     @Inject(AccessService) private readonly access: AccessService,
     @Inject(TopicCatalogue) private readonly topics: TopicCatalogue,
+    @Inject(Mount) private readonly mount: Mount,
     @Inject(DATABASE) private readonly database: Pick<Database, 'kind'>,
     @Inject(LOG) private readonly log: Logger,
   ) {}
@@ -92,6 +98,19 @@ export class ExportsGateway {
       const { id } = parseMessage(dismissSchema, body);
       await this.exports.dismiss(this.access.of(socket).identity.user, id);
       acknowledge({});
+    });
+  }
+
+  /** An address of the file for whoever can send neither token nor cookie with a download: a browser. */
+  @SubscribeMessage('export:link')
+  async link(@ConnectedSocket() socket: Socket, @MessageBody() body: unknown, @Ack() ack?: Acknowledge): Promise<void> {
+    await acknowledged(this.log, ack, async (acknowledge) => {
+      const { id } = parseMessage(linkSchema, body);
+      const { user } = this.access.of(socket).identity;
+      const { expiresAt = Infinity } = await this.exports.finished(user, id);
+      const route = fileRoute(id);
+      const until = Math.min(expiresAt, Date.now() + LINK_MS);
+      acknowledge({ url: this.mount.path(route) + this.access.links.sign(route, user, until), expiresAt: until });
     });
   }
 }

@@ -2,10 +2,12 @@ import { Inject, Module, type OnModuleInit } from '@nestjs/common';
 import { clusterMarkOf } from '../cluster/cluster-mark.js';
 import type { Config } from '../config.js';
 import type { Database } from '../database/database.js';
+import { Mount } from '../http/mount.js';
 import { Kernel } from '../kernel/kernel.js';
 import type { Logger } from '../kernel/log.js';
 import type { ClusterPorts } from '../kernel/ports/cluster.js';
 import { CLUSTER_PORTS, CONFIG, DATABASE, LOG, STORAGE } from '../node.tokens.js';
+import { Metrics } from '../ops/metrics.js';
 import { ZombieSources } from '../ops/zombie-sources.js';
 import { Slots } from '../polling/sources/slots.js';
 import { People } from '../sockets/people.js';
@@ -15,6 +17,7 @@ import { exportKind } from './export-kind.js';
 import { ExportsController } from './exports.controller.js';
 import { ExportsGateway } from './exports.gateway.js';
 import { Exports } from './exports.js';
+import { EXPORT_METRICS, type ExportMetrics } from './metrics.js';
 import { OrphanFiles } from './orphans.js';
 import { exportsRoot } from './record.js';
 
@@ -33,9 +36,11 @@ const ANNOUNCE_MS = 260;
   providers: [
     {
       provide: Exports,
-      inject: [Kernel, CLUSTER_PORTS],
-      useFactory: (kernel: Kernel, { store }: ClusterPorts) => new Exports(kernel, store),
+      inject: [Kernel, CLUSTER_PORTS, Mount],
+      useFactory: (kernel: Kernel, { store }: ClusterPorts, mount: Mount) =>
+        new Exports(kernel, store, (route) => mount.path(route)),
     },
+    { provide: EXPORT_METRICS, inject: [Metrics], useFactory: ({ exports }: Metrics) => exports },
     ExportsGateway,
   ],
 })
@@ -48,12 +53,15 @@ export class ExportsModule implements OnModuleInit {
     @Inject(People) private readonly people: People,
     @Inject(ZombieSources) private readonly zombies: ZombieSources,
     @Inject(CLUSTER_PORTS) private readonly ports: ClusterPorts,
+    @Inject(EXPORT_METRICS) private readonly metrics: ExportMetrics,
+    @Inject(Mount) private readonly mount: Mount,
     @Inject(CONFIG) private readonly config: Config,
     @Inject(LOG) private readonly log: Logger,
   ) {}
 
   onModuleInit(): void {
     const slots = new Slots(AT_ONCE);
+    this.metrics.working(() => ({ running: slots.taken, waiting: slots.waiting }));
     const root = exportsRoot(clusterMarkOf(this.config));
     this.zombies.add(new OrphanFiles(this.storage, this.ports.store, root, this.kernel.clock, this.log));
     this.kernel.define(
@@ -64,6 +72,8 @@ export class ExportsModule implements OnModuleInit {
         node: this.config.nodeName,
         clock: this.kernel.clock,
         log: this.log,
+        metrics: this.metrics,
+        urlOf: (route) => this.mount.path(route),
         settings: {
           ...this.config.exports,
           pieceRows: PIECE_ROWS,

@@ -2,6 +2,7 @@ import type { Clock } from '../kernel/clock.js';
 import type { Logger } from '../kernel/log.js';
 import type { Storage } from '../storage/storage.js';
 import type { Topic } from '../topics/topic.js';
+import type { ExportMetrics } from './metrics.js';
 import type { ExportView } from './record.js';
 
 export interface ExportSettings {
@@ -30,6 +31,9 @@ export interface ExportParts {
   readonly clock: Clock;
   readonly log: Logger;
   readonly settings: ExportSettings;
+  readonly metrics: ExportMetrics;
+  /** The address of a route of the hub, as it is asked for from outside. */
+  urlOf(route: string): string;
   /** Throws `UNKNOWN_TOPIC`. */
   topic(name: string): Topic;
   /** Lets in as many exports as this node works on at once; resolves to the way out, to undefined when told to stop. */

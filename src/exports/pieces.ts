@@ -63,3 +63,14 @@ export async function* piecesOf(
     yield* (await storage.read(path, { start: from, end: to })) as AsyncIterable<Buffer>;
   }
 }
+
+/** Resolves once the first chunk is there, and rejects when there will be none: then it may still be said why. */
+export async function begun(chunks: AsyncIterable<Buffer>): Promise<AsyncIterable<Buffer>> {
+  const rest = chunks[Symbol.asyncIterator]();
+  const first = await rest.next();
+  return (async function* () {
+    if (first.done) return;
+    yield first.value;
+    yield* { [Symbol.asyncIterator]: () => rest };
+  })();
+}

@@ -25,7 +25,8 @@ export function fenceOf(path: string): number | undefined {
   return fence === undefined ? undefined : Number(fence);
 }
 
-export function fileUrl(id: string): string {
+/** Where the file is downloaded, as the hub itself knows the route. */
+export function fileRoute(id: string): string {
   return `/api/exports/${id}/file`;
 }
 
@@ -101,13 +102,16 @@ export interface ExportView {
   readonly bytes?: number;
   readonly error?: WireError;
   readonly expiresAt?: number;
+  /** It was dismissed: file and record are removed. */
+  readonly gone?: true;
 }
 
 export function isUnderWay(record: ExportRecord | null): record is ExportRecord & { state: 'pending' | 'processing' } {
   return record?.state === 'pending' || record?.state === 'processing';
 }
 
-export function viewOf(record: ExportRecord): ExportView {
+/** @param urlOf the address of a route as it is asked for from outside */
+export function viewOf(record: ExportRecord, urlOf: (route: string) => string): ExportView {
   const { id, topic, title, params, format, state, rows, requestedAt, error, expiresAt } = record;
   return {
     id,
@@ -120,10 +124,15 @@ export function viewOf(record: ExportRecord): ExportView {
     rows,
     requestedAt,
     ...(record.restarted ? { restarted: true } : {}),
-    ...(state === 'ready' ? { url: fileUrl(id), bytes: sizeOf(record) } : {}),
+    ...(state === 'ready' ? { url: urlOf(fileRoute(id)), bytes: sizeOf(record) } : {}),
     ...(error ? { error } : {}),
     ...(expiresAt === undefined ? {} : { expiresAt }),
   };
+}
+
+/** What is told of one that was dismissed, to whoever else looks at it: nothing is left to wait for, or to download. */
+export function goneView(record: ExportRecord): ExportView {
+  return { ...viewOf({ ...record, state: 'cancelled', expiresAt: undefined }, String), gone: true };
 }
 
 export function sizeOf({ pieces }: ExportRecord): number {

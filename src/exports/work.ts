@@ -221,8 +221,9 @@ export class Work {
     const { desk } = this;
     const bytes = await writer.end();
     const piece: Piece = { path: writer.path, bytes, rows: writer.rows };
-    const { pieces, kept } = desk.record();
+    const { pieces, kept, format } = desk.record();
     await desk.keep({ pieces: [...pieces, piece], kept: kept + piece.rows, ...change });
+    this.parts.metrics.stored(format, piece.rows);
   }
 }
 

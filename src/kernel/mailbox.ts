@@ -27,6 +27,8 @@ export interface CallOptions {
   readonly timeoutMs?: number;
   /** Send it again when the owner died, or the link broke, with the answer outstanding. Only for messages that may arrive twice. */
   readonly idempotent?: boolean;
+  /** Asked before it is sent once more: what nobody waits for any more is let be. */
+  readonly wanted?: () => boolean;
 }
 
 /** How messages reach this node's own processes and kernel. */
@@ -116,6 +118,7 @@ export class Mailbox {
         this.#owners.delete(name);
       }
       await sleep(this.clock, Math.min(RETRY_MS, Math.max(1, deadline - this.clock.monotonic())));
+      if (options.wanted?.() === false) throw new PollcastError('UNAVAILABLE', `nobody waits for ${name} any more`);
     }
   }
 

@@ -55,15 +55,12 @@ export class PollcastModule implements OnModuleInit {
     ...rest
   }: PollcastModuleAsyncOptions): DynamicModule {
     const { logger = hostLog(), version = packageVersion() } = rest;
-    const node = AppModule.within({
-      imports,
-      inject,
-      useFactory: async (...given: unknown[]): Promise<NodeOptions> => ({
-        config: readOptions(await useFactory(...given)),
-        log: logger,
-        version,
-      }),
+    const useOptions = async (...given: unknown[]): Promise<NodeOptions> => ({
+      config: readOptions(await useFactory(...given)),
+      log: logger,
+      version,
     });
+    const node = AppModule.within({ imports, inject, useFactory: useOptions }, { pages: false, prefix });
     const children = NODE_MODULES.map((one) => ('module' in one ? one.module : one));
     const routes = RouterModule.register([{ path: prefix, children }]);
     return { module: PollcastModule, imports: prefix === '' ? [node] : [node, routes] };

@@ -1,10 +1,11 @@
 import type { INestApplication, WebSocketAdapter } from '@nestjs/common';
-import { NestApplication } from '@nestjs/core';
+import { NestApplication, type ApplicationConfig } from '@nestjs/core';
 import { IoAdapter } from '@nestjs/platform-socket.io';
 import { AccessService } from '../access/access.service.js';
 import { ClusterIoAdapter } from '../cluster/io-adapter.js';
 import type { Config } from '../config.js';
 import { PollcastError } from '../errors.js';
+import { Mount } from '../http/mount.js';
 import type { Logger } from '../kernel/log.js';
 import { CONFIG, LOG } from '../node.tokens.js';
 
@@ -35,16 +36,24 @@ export async function usePollcast(app: INestApplication, options: UsePollcastOpt
   if (http !== 'express') {
     throw new PollcastError('BAD_REQUEST', `usePollcast: expected an application on Express, got one on ${http}.`);
   }
-  const { config, access, log } = partsOf(app);
+  const { config, access, log, mount } = partsOf(app);
+  mount.below(() => globalPrefixOf(app));
   const { path, adapter: others = new IoAdapter(app) } = options;
   const adapter = new ClusterIoAdapter(app, { access, log, path, others });
   if (config.redisUrl !== undefined) await adapter.connectRedis(config.redisUrl);
   app.useWebSocketAdapter(adapter);
 }
 
-function partsOf(app: INestApplication): { config: Config; access: AccessService; log: Logger } {
+interface HubParts {
+  readonly config: Config;
+  readonly access: AccessService;
+  readonly log: Logger;
+  readonly mount: Mount;
+}
+
+function partsOf(app: INestApplication): HubParts {
   try {
-    return { config: app.get(CONFIG), access: app.get(AccessService), log: app.get(LOG) };
+    return { config: app.get(CONFIG), access: app.get(AccessService), log: app.get(LOG), mount: app.get(Mount) };
   } catch (cause) {
     throw new PollcastError(
       'BAD_REQUEST',
@@ -53,4 +62,9 @@ function partsOf(app: INestApplication): { config: Config; access: AccessService
       { cause },
     );
   }
+}
+
+/** Nest tells it to its own routes only. */
+function globalPrefixOf(app: NestApplication): string {
+  return (app as unknown as { readonly config: ApplicationConfig }).config.getGlobalPrefix();
 }

@@ -2,6 +2,7 @@ import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom
 import type { Kernel } from '../kernel/kernel.js';
 import type { PollerMetrics } from '../polling/poller-parts.js';
 import { TopicFigures } from './console/topic-figures.js';
+import { ExportCounts } from './export-metrics.js';
 import { RowCounts } from './row-metrics.js';
 
 /** What a node can be asked for at any moment. */
@@ -37,6 +38,8 @@ export class Metrics implements PollerMetrics {
   readonly #registry = new Registry();
   /** What row workers count. */
   readonly rowWorkers = new RowCounts(this.#registry);
+  /** What exports count. */
+  readonly exports = new ExportCounts(this.#registry);
   readonly #polls = this.#counter('polls_total', 'Channels polled, by what came of it.', ['topic', 'outcome']);
   readonly #skipped = this.#counter('rounds_skipped_total', 'Rounds left out because earlier ones were under way.', [
     'topic',

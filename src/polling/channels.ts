@@ -61,13 +61,19 @@ export class PolledChannels implements Iterable<PolledChannel> {
     for (const channel of this) channel.cold = channel.position === null || missed.has(slotOf(channel.place, slots));
   }
 
-  /** Those whose turn it is. `late`: some of them are still in a round, and are left out of this one. */
-  due(slot: number, slots: number, mono: number, lingerMs: number): { asked: PolledChannel[]; late: boolean } {
+  /**
+   * Those whose turn it is. `late`: some of them are still in a round, and are left out of this one. `dueAt`: monotonic ms when
+   * it was to be; those whose last turn was less than half an interval before that are left out, for between the two the wall
+   * clock has been set, and with it the grid.
+   */
+  due(turn: { slot: number; slots: number; dueAt: number; intervalMs: number }, mono: number, lingerMs: number) {
+    const { slot, slots, dueAt, intervalMs } = turn;
     const asked: PolledChannel[] = [];
     let late = false;
     for (const channel of this) {
       if (slotOf(channel.place, slots) !== slot || channel.restUntil > mono) continue;
-      if (this.isOver(channel, mono, lingerMs)) continue;
+      if (this.isOver(channel, mono, lingerMs) || dueAt - channel.dueAt < intervalMs / 2) continue;
+      channel.dueAt = dueAt;
       if (channel.asking) late = true;
       else asked.push(channel);
     }

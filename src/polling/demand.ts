@@ -7,6 +7,11 @@ import type { PolledChannels } from './channels.js';
 const PAUSE_MS = 100;
 /** … and never so often that reading it takes more than one part in so many of the time. */
 const SHARE = 30;
+/**
+ * What reading one hold may cost at most. The rest of the time a reading takes, it waits: for a line that was broken, or on a busy
+ * machine. That says nothing of the next one, and a leave is not to be noticed the later for it.
+ */
+const MOST_MS_EACH = 0.02;
 
 /** Which of a poller's channels are wanted: its holds, brought into `channels` now and then. */
 export class Demand {
@@ -53,7 +58,7 @@ export class Demand {
       }
     }
     this.channels.held(held, asked, clock.monotonic());
-    this.#costMs = clock.monotonic() - asked;
+    this.#costMs = Math.min(clock.monotonic() - asked, held.size * MOST_MS_EACH);
   }
 
   stop(): void {

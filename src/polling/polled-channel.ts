@@ -36,6 +36,11 @@ export class PolledChannel {
   cold = true;
   /** Monotonic ms when its last viewer was seen gone; `null` while it is watched. */
   unwatchedSince: number | null = null;
+  /** Monotonic ms when it was asked last, and when it was asked for the answer that holds now. */
+  askedAt = -Infinity;
+  currentAt = -Infinity;
+  /** Monotonic ms when it was due last, as that was reckoned from the wall clock of then. */
+  dueAt = -Infinity;
   /** Monotonic ms of the last `watch`: what was read of the demand before it does not know of it. */
   watchedAt = -Infinity;
 
@@ -56,7 +61,8 @@ export class PolledChannel {
   }
 
   /** A round with it in it begins. */
-  ask(): void {
+  ask(mono: number): void {
+    this.askedAt = mono;
     if (this.#apart) this.raiseApart(this.#apart);
     this.#apart = null;
     this.asking = true;
@@ -70,9 +76,10 @@ export class PolledChannel {
     this.mark = frame.mark;
   }
 
-  /** The next answer counts as new, whatever it is: the statement is another one. */
+  /** The next answer counts as new, whatever it is: the statement is another one, and so may be its interval. */
   forgetResult(): void {
     this.doubt();
+    this.dueAt = -Infinity;
     this.cold = true;
   }
 
@@ -115,6 +122,7 @@ export class PolledChannel {
   }
 
   succeeded(now: number, slow: boolean): void {
+    this.currentAt = this.askedAt;
     this.failures = 0;
     this.restUntil = 0;
     this.error = null;

@@ -49,6 +49,8 @@ export interface PollerSettings {
   readonly perSlot: number;
   /** How often a sign of life is sent when nothing changes, and demand is read again. */
   readonly beatMs: number;
+  /** A channel that nobody watches any more is kept, unpolled, until an interval after it was asked last: who comes back costs nothing. */
+  readonly sparing?: boolean;
 }
 
 export interface PollerParts {

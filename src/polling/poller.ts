@@ -92,7 +92,7 @@ export class Poller implements Running<PollerMessage, Watched> {
     if (this.#gone) throw this.#gone;
     const channel = this.#channels.admit(this.#topic, message.channel, this.parts.context.clock.now());
     // It rested, unpolled: what is stored may be as old as that.
-    if (this.#isOver(channel)) channel.cold = true;
+    if (this.#isOver(channel) && this.#mono() - channel.currentAt >= this.#topic.intervalMs) channel.cold = true;
     channel.unwatchedSince = null;
     channel.watchedAt = this.#mono();
     if (message.above) channel[message.alone ? 'raiseApart' : 'raise'](message.above);
@@ -153,7 +153,8 @@ export class Poller implements Running<PollerMessage, Watched> {
     if (over.length === 0 && this.#channels.size > 0) return;
     // Read once more: one of them may have been joined since, and its `watch` be still on its way.
     await this.#demand.read();
-    const gone = over.filter((channel) => this.#isOver(channel) && !channel.asking);
+    const until = this.#mono() - (settings.sparing ? this.#topic.intervalMs : 0);
+    const gone = over.filter((channel) => this.#isOver(channel) && !channel.asking && channel.askedAt <= until);
     this.#channels.remove(gone);
     if (this.#channels.size === 0 && (await context.retire())) return;
     // One that has come back while we tried to end has begun anew: its frame is not ours to remove.
@@ -204,13 +205,15 @@ export class Poller implements Running<PollerMessage, Watched> {
     const early = this.#lastDue - now < cadence.intervalMs / cadence.slots;
     const due = nextDue(cadence, early ? Math.max(now, this.#lastDue) : now);
     this.#dueTimer?.cancel();
-    this.#dueTimer = clock.after(Math.max(0, due.at - now), () => this.#due(due, cadence));
+    const dueAt = this.#mono() + due.at - now;
+    this.#dueTimer = clock.after(Math.max(0, due.at - now), () => this.#due(due, dueAt, cadence));
   }
 
-  #due(due: Due, { slots }: Cadence): void {
+  #due(due: Due, dueAt: number, { slots, intervalMs }: Cadence): void {
     this.#lastDue = due.at;
     const { settings, metrics } = this.parts;
-    const { asked, late } = this.#channels.due(due.slot, slots, this.#mono(), settings.lingerMs);
+    const turn = { slot: due.slot, slots, dueAt, intervalMs };
+    const { asked, late } = this.#channels.due(turn, this.#mono(), settings.lingerMs);
     const full = this.#rounds.size >= ROUNDS_AT_ONCE;
     if (late || (full && asked.length > 0)) metrics.skipped(this.#topic.name);
     if (!full && asked.length > 0 && !this.#outage && this.#mayAsk()) this.#round(asked, due.at, slots);
@@ -235,7 +238,7 @@ export class Poller implements Running<PollerMessage, Watched> {
   }
 
   #round(channels: readonly PolledChannel[], dueAt: number | null, slots: number): void {
-    for (const channel of channels) channel.ask();
+    for (const channel of channels) channel.ask(this.#mono());
     /** Those without an answer yet. The others are done with this round, and may be in the next one. */
     const open = new Set(channels);
     const round = this.#ask(channels, dueAt === null ? null : slots, open)

@@ -12,7 +12,7 @@ import type { FrameStore } from './frames/frames.js';
 import { CutOff } from './cut-off.js';
 import { pollerKind, type TopicSource } from './poller-kind.js';
 import type { PollerSettings } from './poller-parts.js';
-import { StandIn, type Emergency } from './stand-in.js';
+import { StandIns, type Emergency } from './stand-ins.js';
 import type { Source } from './source.js';
 import { CodeSource } from './sources/code.js';
 import { DuckSource } from './sources/duckdb/duckdb.js';
@@ -71,8 +71,9 @@ export class PollingModule implements OnModuleInit, OnApplicationShutdown {
     );
   }
 
-  onApplicationShutdown(): void {
+  async onApplicationShutdown(): Promise<void> {
     this.emergency?.cutOff.close();
+    await this.emergency?.standIns.close();
   }
 }
 
@@ -105,10 +106,7 @@ function openEmergency(
     else log.info({}, 'the cluster can be reached again');
   });
   const parts = { source, topics: topicSource(catalogue), settings: settings(config), metrics };
-  return {
-    cutOff,
-    standIn: (process, held, hear) => new StandIn(process, kernel, parts, log, held, hear),
-  };
+  return { cutOff, standIns: new StandIns(kernel, parts, log) };
 }
 
 function topicSource(catalogue: TopicCatalogue): TopicSource {

@@ -3,24 +3,27 @@ import type { Kernel } from '../kernel/kernel.js';
 import type { Logger } from '../kernel/log.js';
 import type { ProcessSpec } from '../kernel/ports/store.js';
 import type { Channel } from '../topics/topic.js';
-import type { CutOff } from './cut-off.js';
 import type { Frame, FramePosition, Round, StoredFrame } from './frames/frames.js';
 import { MemoryFrames } from './frames/memory.js';
-import type { PollerArgs } from './names.js';
+import { fraction, type PollerArgs } from './names.js';
 import type { PollerKindParts } from './poller-kind.js';
 import { Poller } from './poller.js';
 import type { Watched } from './poller-parts.js';
 
 export type StandInParts = Pick<PollerKindParts, 'source' | 'topics' | 'settings' | 'metrics'>;
 
-/** What a node does while it is cut off: it polls for its own viewers. */
-export interface Emergency {
-  readonly cutOff: CutOff;
-  standIn(process: ProcessSpec, held: () => readonly string[], hear: (round: Round) => void): StandIn;
-}
-
 /** It is alone with its frames: no other owner can ever be seen. */
 const FENCE = 1;
+/** The cluster never counts so far: `seq` of stand-ins lie above this, each in a range of its own. */
+const OWN_SEQS = 2 ** 40;
+const SEQS_EACH = 2 ** 19;
+
+/** Whose viewers a stand-in asks for. */
+export interface Demander {
+  /** Keys of the channels that viewers of this node want. */
+  readonly held: () => readonly string[];
+  readonly hear: (round: Round) => void;
+}
 
 /**
  * A poller of this node's own in the place of one of the cluster, while that cannot be reached: the same poller, with the
@@ -29,7 +32,8 @@ const FENCE = 1;
  * What it publishes has positions of its own, which must not be taken for the cluster's, nor stand above them for ever:
  *
  * - Its epochs are new ones, above all that this node has seen of the channel (`above` in `watch`). Going on with the
- *   cluster's epoch would give one position to two results, here and where the cluster still polls.
+ *   cluster's epoch would give one position to two results, here and where the cluster still polls. Epochs are times, and two
+ *   may begin in one millisecond: so its `seq` are of its own too, from a number that no other stand-in, nor the cluster, comes to.
  * - When the cluster answers again, every node says what it has shown last, and the cluster's poller begins an
  *   epoch above that (`raise` in publish.lua). So nobody's position goes back, on whichever node he is by then,
  *   and the first frame of the new epoch is the state of then: nothing that was said between counts any more.
@@ -39,6 +43,8 @@ export class StandIn {
   readonly #frames: MemoryFrames;
   readonly #abort = new AbortController();
   readonly #poller: Promise<Poller>;
+  /** `null`: it rests. */
+  #demander: Demander | null = null;
   #stopped = false;
 
   constructor(
@@ -46,15 +52,15 @@ export class StandIn {
     kernel: Pick<Kernel, 'clock' | 'id'>,
     parts: StandInParts,
     log: Logger,
-    /** Keys of the channels that viewers of this node want. */
-    held: () => readonly string[],
-    hear: (round: Round) => void,
+    /** Different for each stand-in of a node. */
+    serial: number,
   ) {
     const { name } = process;
     const { topic } = process.args as PollerArgs;
     this.#name = name;
-    this.#frames = new MemoryFrames(kernel.clock, log);
     const { clock, id } = kernel;
+    const range = Math.floor(fraction(`${id} ${serial}`) * 2 ** 32);
+    this.#frames = new MemoryFrames(clock, log, OWN_SEQS + range * SEQS_EACH + 1);
     const context = {
       name,
       node: id,
@@ -62,25 +68,44 @@ export class StandIn {
       signal: this.#abort.signal,
       clock,
       log,
-      owns: () => !this.#stopped,
+      owns: () => !this.#stopped && this.#demander !== null,
       saved: null,
       origin: 'first' as const,
       save: () => Promise.resolve(),
-      holds: () => Promise.resolve(held().map((ref) => ({ node: id, ref, detail: '' }))),
+      holds: () => Promise.resolve((this.#demander?.held() ?? []).map((ref) => ({ node: id, ref, detail: '' }))),
       // Whoever opened it ends it.
       retire: () => Promise.resolve(false),
     };
-    void this.#frames.subscribe(name, (round) => this.#stopped || hear(round));
+    void this.#frames.subscribe(name, (round) => this.#stopped || this.#demander?.hear(round));
     this.#poller = Poller.start({
       ...parts,
       context,
       frames: this.#frames,
-      // It was made for an emergency: nothing is asked for the sake of one who may come back.
-      settings: { ...parts.settings, lingerMs: 0 },
+      // It was made for an emergency: nothing is asked for the sake of one who may come back, nor again for one who does.
+      settings: { ...parts.settings, lingerMs: 0, sparing: true },
       topic: () => parts.topics.get(topic),
       onTopicChanged: (listen) => parts.topics.onChange(topic, listen),
     });
     this.#poller.catch((error: unknown) => log.warn({ err: error, name }, 'no polling of our own for this topic'));
+  }
+
+  /** Asks for these viewers from now on. */
+  serve(demander: Demander): void {
+    this.#demander = demander;
+    this.#demandChanged();
+  }
+
+  /** Nothing is asked or heard any more when this returns; what it knows is kept for whoever comes next. */
+  rest(): void {
+    this.#demander = null;
+    this.#demandChanged();
+  }
+
+  #demandChanged(): void {
+    this.#poller.then(
+      (poller) => this.#stopped || poller.holdsChanged(),
+      () => undefined,
+    );
   }
 
   /** Begins to ask for a channel; resolves when it has a frame newer than `above`. Rejects with the reason why it has none. */
@@ -102,7 +127,7 @@ export class StandIn {
     return this.#frames.history(this.#name, key, from, to, limit);
   }
 
-  /** Nothing is asked or heard any more when this returns; resolves when the last statement has ended. */
+  /** For good. Resolves when the last statement has ended. */
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#abort.abort('retired');

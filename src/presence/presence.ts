@@ -14,10 +14,13 @@ export interface Watchable {
 }
 
 interface Entry {
-  readonly watchable: Watchable;
+  /** With the process that is to be held; another one may be held still. */
+  watchable: Watchable;
   readonly viewers: LocalViewers;
   /** The detail that the cluster has; `null`: no hold is there. */
   written: string | null;
+  /** Names of the processes on which there is, or may be, a hold for it. */
+  readonly places: Set<string>;
   /** The cluster may have forgotten it. */
   doubt: boolean;
   /** Somebody came or went since `changed` was called: this node's own readings show it already, written or not. */
@@ -98,8 +101,9 @@ export class Presence {
 
   /** Who watches a channel, over all nodes. */
   async present(watchable: Watchable): Promise<{ viewers: PresentUser[]; count: number }> {
-    const holds = await this.kernel.holds(watchable.process.name);
-    const here = this.#entries.get(watchable.key)?.viewers.describe(watchable.showUsers);
+    const entry = this.#entries.get(watchable.key);
+    const holds = await this.kernel.holds((entry?.watchable ?? watchable).process.name);
+    const here = entry?.viewers.describe(watchable.showUsers);
     const elsewhere = holds
       .filter((hold) => hold.ref === watchable.key && hold.node !== this.kernel.id)
       .map((hold) => JSON.parse(hold.detail) as NodePresence);
@@ -115,6 +119,14 @@ export class Presence {
     if (!entry) return;
     entry.doubt = true;
     await this.#write(entry);
+  }
+
+  /** It is another process that must exist while the channel is watched: that one is held from the next writing on, and then the former is not. */
+  place(watchable: Watchable): void {
+    const entry = this.#entries.get(watchable.key);
+    if (!entry) return;
+    entry.watchable = watchable;
+    this.#writeSoon(entry, 0);
   }
 
   /** The cluster may have lost what was written: writes everything again. */
@@ -147,6 +159,7 @@ export class Presence {
         watchable,
         viewers: new LocalViewers(),
         written: null,
+        places: new Set(),
         doubt: false,
         untold: false,
         writing: null,
@@ -183,28 +196,39 @@ export class Presence {
   }
 
   async #bringInLine(entry: Entry): Promise<void> {
-    const { watchable, viewers } = entry;
+    const { viewers, places } = entry;
     // Looked at anew after every step: viewers come and go while one is under way.
     for (;;) {
+      const { watchable } = entry;
+      const { key, process } = watchable;
       const wanted = viewers.size > 0 && !this.#closed ? JSON.stringify(viewers.describe(watchable.showUsers)) : null;
-      if (wanted === entry.written && !entry.doubt) break;
-      entry.doubt = false;
+      const missing = wanted !== null && (wanted !== entry.written || entry.doubt || !places.has(process.name));
+      // A process that is held no more is let go only once the one in its place is held.
+      const surplus = [...places].find((name) => wanted === null || name !== process.name);
+      if (!missing && surplus === undefined) break;
       try {
-        if (wanted === null) await this.kernel.unhold(watchable.process.name, watchable.key);
-        // When the last one leaves while a place is sought for the process, it is taken back now, not when one is found.
-        else await this.kernel.hold(watchable.process, watchable.key, wanted, () => viewers.size > 0 && !this.#closed);
+        if (missing) {
+          entry.doubt = false;
+          places.add(process.name);
+          // When the last one leaves while a place is sought for the process, it is taken back now, not when one is found.
+          await this.kernel.hold(process, key, wanted, () => viewers.size > 0 && !this.#closed);
+          entry.written = wanted;
+        } else if (surplus !== undefined) {
+          await this.kernel.unhold(surplus, key);
+          places.delete(surplus);
+          if (wanted === null) entry.written = null;
+        }
       } catch (error) {
         // It may or may not be there now: the next step settles it either way.
         entry.doubt = true;
         throw error;
       }
-      entry.written = wanted;
       this.#tell(entry);
     }
     // One who came and went again before it was written has left nothing to write.
     if (entry.untold) this.#tell(entry);
-    if ((viewers.size === 0 || this.#closed) && entry.written === null && this.#entries.get(watchable.key) === entry) {
-      this.#entries.delete(watchable.key);
+    if ((viewers.size === 0 || this.#closed) && places.size === 0 && this.#entries.get(entry.watchable.key) === entry) {
+      this.#entries.delete(entry.watchable.key);
     }
   }
 }

@@ -1,6 +1,7 @@
 import { PollcastError } from '../errors.js';
 import type { Target } from './recording.js';
 
+const RECORDER = 'Recorder';
 /** What the recorder's browser may reach of the hub itself: pages, their parts, topics and sockets; not the admin API. */
 const TOPICS_API = /^\/api\/topics(\/|$)/;
 
@@ -21,11 +22,25 @@ export class Addresses {
     this.#allowed = new Set(allow.filter((entry) => entry !== '*'));
   }
 
-  /** The address to open. Asked on the node that records, too, which may allow other ones than the node that was asked. */
-  open(target: Target): string {
-    const address = 'hub' in target ? new URL(target.hub, this.hub).href : target.url;
+  /**
+   * The address to open. Asked on the node that records, too, which may allow other ones than the node that was asked. A page that
+   * enters the room that is recorded does so under a name that tells the others.
+   */
+  open(target: Target, room?: string): string {
+    const page = 'hub' in target ? new URL(target.hub, this.hub) : null;
+    if (page && room !== undefined && isIn(page, room)) page.searchParams.set('name', RECORDER);
+    const address = page?.href ?? ('url' in target ? target.url : '');
     if (this.allows(address)) return address;
     throw forbidden(address);
+  }
+
+  /**
+   * A page of the hub that is in a room and shows nothing else, for recordings of a page that is not in it by itself;
+   * `null`: it is.
+   */
+  listener(target: Target, room: string): string | null {
+    if ('hub' in target && isIn(new URL(target.hub, this.hub), room)) return null;
+    return new URL(`/watch?${new URLSearchParams(inRoom(room)).toString()}`, this.hub).href;
   }
 
   /** Whether the browser may send a request there, be it for a page, a redirect, a part of a page or a socket. */
@@ -75,6 +90,16 @@ export function targetOf(given: string, ownHost: string | undefined): Target {
   }
   if (ownHost !== undefined && url.host === ownHost) return { hub: `${url.pathname}${url.search}` };
   return { url: url.href };
+}
+
+/** Whether a page of the hub enters a room by itself. */
+function isIn(page: URL, room: string): boolean {
+  return page.pathname === `/rooms/${room}` || (page.pathname === '/watch' && page.searchParams.get('room') === room);
+}
+
+/** What makes the hub's page `/watch` enter a room, under a name that tells the others that they are recorded. */
+export function inRoom(room: string): Record<string, string> {
+  return { room, name: RECORDER };
 }
 
 export function forbidden(address: string): PollcastError {

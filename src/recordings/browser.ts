@@ -34,6 +34,10 @@ export type BrowserFault = 'browser-crash' | 'browser-hung' | 'browser-memory';
 const LAUNCH_MS = 20_000;
 const LOAD_MS = 20_000;
 const JPEG_QUALITY = 75;
+/** One that was made ready for a handover waits for some seconds. */
+const MOST_EARLY = 1_000;
+/** What it shows meanwhile is kept for so long: as much as the one before may need to finish. */
+const KEPT_MS = 8_000;
 
 /**
  * A real, headless Chromium with one page, which is minded from here: over a pipe, so that it ends with this process however
@@ -43,8 +47,12 @@ export class RecorderBrowser {
   readonly #over = new AbortController();
   #pid: number | null = null;
   #session: CDPSession | null = null;
-  #onPicture: (picture: Picture) => void = () => undefined;
-  #onEvent: (event: HubEvent) => void = () => undefined;
+  #onPicture: (picture: Picture) => void = (picture) => this.#keep(picture);
+  #kept: Picture[] = [];
+  #screencast: Promise<void> | null = null;
+  #onEvent: ((event: HubEvent, time: number) => void) | null = null;
+  /** What came before anybody listened, with the wall clock: first rows, and who was in a room already. */
+  #early: { readonly event: HubEvent; readonly time: number }[] = [];
   #faulted!: (fault: BrowserFault) => void;
   /** Settles when it cannot go on; stays open when it is closed in order. */
   readonly fault: Promise<BrowserFault>;
@@ -79,7 +87,7 @@ export class RecorderBrowser {
     const page = context.pages()[0] ?? (await context.newPage());
     const browser = new RecorderBrowser(settings, context, page);
     try {
-      await browser.#guard();
+      browser.#session = await browser.#guard(page);
       await context.addCookies([{ ...cookie, url: addresses.hub, httpOnly: true, sameSite: 'Strict' }]);
       browser.#mind();
     } catch (error) {
@@ -93,8 +101,16 @@ export class RecorderBrowser {
     return this.#pid;
   }
 
-  onEvent(listener: (event: HubEvent) => void): void {
+  /** `time`: wall clock. What has come since the page was opened is told first. */
+  onEvent(listener: (event: HubEvent, time: number) => void): void {
     this.#onEvent = listener;
+    for (const { event, time } of this.#early.splice(0)) listener(event, time);
+  }
+
+  #tell(event: HubEvent): void {
+    const time = this.settings.clock.now();
+    if (this.#onEvent) this.#onEvent(event, time);
+    else if (this.#early.length < MOST_EARLY) this.#early.push({ event, time });
   }
 
   /** @throws PollcastError `FORBIDDEN` when it leads elsewhere, `UNAVAILABLE` when nothing is shown */
@@ -106,17 +122,45 @@ export class RecorderBrowser {
       await this.page.goto(address, { waitUntil: 'load', timeout: LOAD_MS });
     } catch (error) {
       if (refused !== null) throw forbidden(refused);
-      throw new PollcastError('UNAVAILABLE', 'The page could not be opened by the recorder.', undefined, {
-        cause: error,
-      });
+      throw unavailable(error);
     } finally {
       this.#onRefused = () => undefined;
     }
   }
 
-  /** Pictures of the page from now on, whenever it changes; the first at once. */
-  async watch(listener: (picture: Picture) => void): Promise<void> {
+  /** Opens a page of the hub that nobody sees: what it is sent belongs to what is told by `onEvent`. */
+  async listen(address: string): Promise<void> {
+    const unseen = await this.context.newPage();
+    await this.#guard(unseen);
+    try {
+      await unseen.goto(address, { waitUntil: 'load', timeout: LOAD_MS });
+    } catch (error) {
+      throw unavailable(error);
+    }
+    await this.page.bringToFront();
+  }
+
+  /** Takes pictures already, and keeps those of the last seconds for whoever watches later. */
+  rehearse(): Promise<void> {
+    this.#screencast ??= this.#startScreencast();
+    return this.#screencast;
+  }
+
+  /** Pictures of the page, whenever it changes: those of a rehearsal, then the newest at once. */
+  watch(listener: (picture: Picture) => void): Promise<void> {
     this.#onPicture = listener;
+    for (const picture of this.#kept.splice(0)) listener(picture);
+    return this.rehearse();
+  }
+
+  #keep(picture: Picture): void {
+    this.#kept.push(picture);
+    // The last one before is what was still shown then.
+    const first = this.#kept.findLastIndex(({ at }) => at <= picture.at - KEPT_MS);
+    if (first > 0) this.#kept.splice(0, first);
+  }
+
+  async #startScreencast(): Promise<void> {
     const { width, height } = this.settings.size;
     const session = this.#session as CDPSession;
     session.on('Page.screencastFrame', ({ data, metadata, sessionId }) => {
@@ -153,14 +197,13 @@ export class RecorderBrowser {
   }
 
   /** Everything that the page asks for passes here, redirects too: what is not allowed never leaves the machine. */
-  async #guard(): Promise<void> {
+  async #guard(page: Page): Promise<CDPSession> {
     const { addresses } = this.settings;
-    await this.context.routeWebSocket(
+    await page.routeWebSocket(
       (url) => !addresses.allows(url.href),
       (socket) => void socket.close({ code: 1008, reason: 'not an address that may be recorded' }),
     );
-    const session = await this.context.newCDPSession(this.page);
-    this.#session = session;
+    const session = await this.context.newCDPSession(page);
     session.on('Fetch.requestPaused', ({ requestId, request }) => {
       const allowed = addresses.allows(request.url);
       if (!allowed) this.#onRefused(request.url);
@@ -172,10 +215,11 @@ export class RecorderBrowser {
     });
     session.on('Network.webSocketFrameReceived', ({ response }) => {
       const event = response.opcode === 1 ? readPacket(response.payloadData) : null;
-      if (event) this.#onEvent(event);
+      if (event) this.#tell(event);
     });
     await session.send('Network.enable');
     await session.send('Fetch.enable', { patterns: [{ urlPattern: '*' }] });
+    return session;
   }
 
   #mind(): void {
@@ -187,12 +231,11 @@ export class RecorderBrowser {
 
   /** Asks the page now and then whether it is alive, and the system how large it is. */
   async #beat(): Promise<void> {
-    const { clock, heartbeatMs, deadlineMs, memoryBytes } = this.settings;
+    const { clock, heartbeatMs, deadlineMs } = this.settings;
     const { signal } = this.#over;
     for (;;) {
       await sleep(clock, heartbeatMs, signal);
       if (signal.aborted) return;
-      if (this.#pid !== null && memoryOf(this.#pid) > memoryBytes) return this.#fail('browser-memory');
       const late = new AbortController();
       const answered = (this.#session as CDPSession)
         .send('Runtime.evaluate', { expression: '1', returnByValue: true })
@@ -203,8 +246,14 @@ export class RecorderBrowser {
       const alive = await Promise.race([answered, sleep(clock, deadlineMs, late.signal).then(() => false)]);
       late.abort();
       if (signal.aborted) return;
+      // One that takes memory faster than it can has no time to answer either.
+      if (this.#isTooLarge()) return this.#fail('browser-memory');
       if (!alive) return this.#fail('browser-hung');
     }
+  }
+
+  #isTooLarge(): boolean {
+    return this.#pid !== null && memoryOf(this.#pid) > this.settings.memoryBytes;
   }
 
   #fail(fault: BrowserFault): void {
@@ -223,6 +272,10 @@ export class RecorderBrowser {
       // It was gone already.
     }
   }
+}
+
+function unavailable(cause: unknown): PollcastError {
+  return new PollcastError('UNAVAILABLE', 'The page could not be opened by the recorder.', undefined, { cause });
 }
 
 function argumentsOf({ hosts }: Addresses): string[] {

@@ -34,6 +34,7 @@ export class Encoder {
   readonly #child: ChildProcess;
   readonly #pieces: Piece[] = [];
   readonly #errors: string[] = [];
+  #given = 0;
   readonly ended: Promise<EncoderEnd>;
   #listener: (piece: Piece) => void = () => undefined;
 
@@ -57,6 +58,11 @@ export class Encoder {
     return this.#child.stdin?.writableLength ?? 0;
   }
 
+  /** Bytes that it has taken. */
+  get taken(): number {
+    return this.#given - this.backlog;
+  }
+
   /** Finished so far, in order. */
   get pieces(): readonly Piece[] {
     return this.#pieces;
@@ -67,7 +73,9 @@ export class Encoder {
   }
 
   write(jpeg: Buffer): void {
-    if (this.#child.stdin?.writable) this.#child.stdin.write(jpeg);
+    if (!this.#child.stdin?.writable) return;
+    this.#given += jpeg.length;
+    this.#child.stdin.write(jpeg);
   }
 
   /** No more frames: resolves when the last piece is whole. */

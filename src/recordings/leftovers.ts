@@ -5,14 +5,14 @@ import { MARK_FILE, STUDIOS_FOLDER, type Studios } from './studio.js';
 
 /** Something of a recorder that nobody minds any more, in the shape that the zombie hunter takes. */
 export interface Leftover {
-  readonly kind: 'orphan-browser';
+  readonly kind: 'orphan-browser' | 'orphan-file';
   readonly name: string;
-  readonly node: string;
+  readonly node: string | null;
   readonly ageMs: number;
   readonly evidence: string;
 }
 
-type Outcome = { removed: boolean; outcome: string };
+export type CleanOutcome = { removed: boolean; outcome: string };
 
 /**
  * Browsers, encoders, and folders with profiles and half-written segments, on this machine, that their hub does not mind any
@@ -31,7 +31,7 @@ export class Leftovers {
   }
 
   /** Looks again: its mark may be somebody else's by now, for pids are used again. */
-  async clean(zombie: { readonly name: string }): Promise<Outcome> {
+  async clean(zombie: { readonly name: string }): Promise<CleanOutcome> {
     const still = (await this.find()).find(({ name }) => name === zombie.name);
     if (!still) return { removed: false, outcome: 'it is none any more' };
     const pid = /^process (\d+) /.exec(still.name)?.[1];

@@ -34,6 +34,17 @@ export class Pacer {
     return this.#dropped;
   }
 
+  /**
+   * The video begins at `at`, though the first picture is older: what was shown before belongs to whoever recorded then. Not before
+   * a picture was offered.
+   */
+  begin(at: number): void {
+    if (this.#frames > 0 || this.#startedAt === null || at <= this.#startedAt) return;
+    this.#startedAt = at;
+    const seen = this.#waiting.findLastIndex((picture) => picture.at <= at);
+    this.#waiting = this.#waiting.slice(Math.max(0, seen));
+  }
+
   offer(picture: Picture): void {
     this.#startedAt ??= picture.at;
     this.#waiting.push(picture);

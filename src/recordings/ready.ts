@@ -66,7 +66,15 @@ export class ReadyStudios {
 
   async #open(args: RecordingArgs): Promise<Studio | null> {
     try {
-      return await this.open(args);
+      const studio = await this.open(args);
+      try {
+        // What it shows while the other one finishes is not to be missing.
+        await studio.browser.rehearse();
+        return studio;
+      } catch (error) {
+        await studio.close();
+        throw error;
+      }
     } catch (error) {
       this.log.warn({ err: error, recording: args.id }, 'not made ready for a recording that is handed over');
       return null;

@@ -39,12 +39,13 @@ export class RecorderNode {
   readonly ready: ReadyStudios;
   #studios: Studios | null = null;
   #slots = 0;
+  #opened: Promise<void> | null = null;
   #addresses: Promise<Addresses> | null = null;
   readonly leftovers: Leftovers;
 
   constructor(private readonly settings: RecorderNodeSettings) {
     const { clock, log, cluster } = settings;
-    this.ready = new ReadyStudios((args) => this.#open(args), clock, log);
+    this.ready = new ReadyStudios((args) => this.#openStudio(args), clock, log);
     this.leftovers = new Leftovers(cluster, {
       isOpen: (folder) => this.#studios?.isOpen(folder) ?? false,
       minds: (id) => this.#studios?.minds(id) ?? false,
@@ -70,8 +71,16 @@ export class RecorderNode {
     await import('playwright-core');
   }
 
-  /** Removes what an earlier hub left on this machine, looks for the programs, and says what comes of it. */
-  async open(): Promise<void> {
+  /**
+   * Removes what an earlier hub left on this machine, looks for the programs, and says what comes of it. Asked again it is the same
+   * opening: whoever needs to know the slots waits for it.
+   */
+  open(): Promise<void> {
+    this.#opened ??= this.#open();
+    return this.#opened;
+  }
+
+  async #open(): Promise<void> {
     const { settings } = this;
     const { log } = settings;
     const removed = await this.leftovers.cleanAll();
@@ -101,7 +110,8 @@ export class RecorderNode {
       deadlineMs: DEADLINE_MS,
     });
     this.#slots = settings.slots ?? slotsOf();
-    log.info({ slots: this.#slots }, 'this node makes recordings');
+    const by = settings.slots === undefined ? 'cores and memory' : 'RECORDER_SLOTS';
+    log.info({ slots: this.#slots, by }, 'this node makes recordings');
     if (!this.#studios.sandbox) {
       log.warn(
         {},
@@ -120,7 +130,7 @@ export class RecorderNode {
     await this.ready.close();
   }
 
-  #open(args: RecordingArgs) {
+  #openStudio(args: RecordingArgs) {
     if (!this.#studios) return Promise.reject(new Error('this node has no recorder'));
     return this.#studios.open(args);
   }

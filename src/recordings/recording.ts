@@ -27,6 +27,8 @@ export interface RecordingArgs {
   readonly owner: Owner;
   readonly target: Target;
   readonly title: string;
+  /** What happens in it belongs into the timeline. */
+  readonly room?: string | undefined;
   readonly maxSeconds: number;
   /** Ms since 1970. */
   readonly requestedAt: number;
@@ -37,6 +39,7 @@ export const recordingSchema = z.object({
   id: z.string(),
   owner: z.string(),
   title: z.string(),
+  room: z.string().optional(),
   state: z.enum(STATES),
   node: z.string().nullable(),
   segments: z.number(),
@@ -68,6 +71,7 @@ export function queued(args: RecordingArgs): Recording {
     id: args.id,
     owner: args.owner.user,
     title: args.title,
+    ...(args.room === undefined ? {} : { room: args.room }),
     state: 'queued',
     node: null,
     segments: 0,

@@ -11,7 +11,7 @@ import { HubGateway } from '../sockets/hub.gateway.js';
 import { parseMessage } from '../sockets/message.js';
 import { TopicCatalogue } from '../topics/catalogue.js';
 import { channelOf, parseChannelKey } from '../topics/channel.js';
-import { targetOf } from './addresses.js';
+import { inRoom, targetOf } from './addresses.js';
 import { toWire, type Target } from './recording.js';
 import { RecorderNode } from './recorder-node.js';
 import { Recordings } from './recordings.js';
@@ -31,14 +31,17 @@ export class RecordingsGateway {
   @SubscribeMessage('recording:start')
   start(@ConnectedSocket() socket: Socket, @MessageBody() body: unknown, @Ack() ack?: Acknowledge): Promise<void> {
     return acknowledged(this.log, ack, async (acknowledge) => {
-      const { url, topics, maxSeconds = DEFAULT_SECONDS } = parseMessage(startSchema, body);
+      const { url, topics, room, maxSeconds = DEFAULT_SECONDS } = parseMessage(startSchema, body);
       const { identity } = this.access.of(socket);
-      const target = topics ? this.#page(identity, topics) : targetOf(url ?? '', socket.handshake.headers.host);
+      const target = topics ? this.#page(identity, topics, room) : targetOf(url ?? '', socket.handshake.headers.host);
+      // A node that has just begun may be the only one that can.
+      await this.node.open().catch(() => undefined);
       // The node that will record looks again; most mistakes are told at once.
       (await this.node.addresses()).open(target);
       const { user, roles, claims } = identity;
       const title = topics ? topics.join(', ') : 'hub' in target ? target.hub : target.url;
-      const recording = await this.recordings.start({ owner: { user, roles, claims }, target, title, maxSeconds });
+      const owner = { user, roles, claims };
+      const recording = await this.recordings.start({ owner, target, title, room, maxSeconds });
       acknowledge({ recording: toWire(recording) });
     });
   }
@@ -67,7 +70,7 @@ export class RecordingsGateway {
   }
 
   /** The hub's page that shows these channels, if this user may watch all of them. */
-  #page(identity: Identity, channels: readonly string[]): Target {
+  #page(identity: Identity, channels: readonly string[], room: string | undefined): Target {
     const query = new URLSearchParams();
     for (const given of channels) {
       const { topic: name, params } = parseChannelKey(given);
@@ -79,6 +82,7 @@ export class RecordingsGateway {
         if (value !== null) query.set(`${name}.${param}`, typeof value === 'string' ? value : value.join(','));
       }
     }
+    if (room !== undefined) for (const [key, value] of Object.entries(inRoom(room))) query.append(key, value);
     return { hub: `/watch?${query.toString()}` };
   }
 }

@@ -15,12 +15,14 @@ import { programEnvironment, type Config } from '../config.js';
 import { Kernel } from '../kernel/kernel.js';
 import type { Logger } from '../kernel/log.js';
 import type { Unsubscribe } from '../kernel/ports/bus.js';
+import type { NodeSighting } from '../kernel/ports/store.js';
 import type { ClusterPorts } from '../kernel/ports/cluster.js';
 import { CLUSTER_PORTS, CONFIG, LOG, STORAGE } from '../node.tokens.js';
 import { Metrics } from '../ops/metrics.js';
 import { ZombieSources } from '../ops/zombie-sources.js';
 import { People } from '../sockets/people.js';
 import type { Storage } from '../storage/storage.js';
+import { AbandonedSegments } from './abandoned.js';
 import { poolKind, recordingKind } from './kinds.js';
 import { Library } from './library.js';
 import { PoolFigures, type PoolMessage } from './pool.js';
@@ -91,6 +93,8 @@ export class RecordingsModule implements OnModuleInit, OnApplicationBootstrap, B
     this.kernel.define(this.#poolKind());
     this.nodeFigures.add(() => ({ slots: this.node.slots, slotsUsed: this.#used() }));
     this.zombies.add(this.node.leftovers);
+    const { storage, kernel } = this;
+    this.zombies.add(new AbandonedSegments({ storage, processes: () => kernel.processes(), clock: kernel.clock }));
     this.metrics.recorder({
       slots: () => this.node.slots,
       used: () => this.#used(),
@@ -115,6 +119,11 @@ export class RecordingsModule implements OnModuleInit, OnApplicationBootstrap, B
     return running + this.node.ready.size;
   }
 
+  /** Of this node more is known than it has said with its last heartbeat. */
+  #asItIs(node: NodeSighting): NodeSighting {
+    return node.id === this.kernel.id ? { ...node, info: { ...node.info, slots: this.node.slots } } : node;
+  }
+
   #recordingKind() {
     const { node, storage, library } = this;
     return recordingKind({
@@ -134,7 +143,7 @@ export class RecordingsModule implements OnModuleInit, OnApplicationBootstrap, B
     const { kernel, library } = this;
     return poolKind({
       library,
-      nodes: () => kernel.nodes(),
+      nodes: () => kernel.nodes().map((node) => this.#asItIs(node)),
       processes: () => kernel.processes(),
       ensure: (spec) => kernel.ensure(spec),
       stopWorker: async (id, reason) => {

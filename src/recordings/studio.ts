@@ -93,13 +93,15 @@ export class Studios {
   async open(args: RecordingArgs): Promise<Studio> {
     const { settings } = this;
     const addresses = await settings.addresses();
-    const address = addresses.open(args.target);
+    const address = addresses.open(args.target, args.room);
     const { folder, joiner } = await this.enter(args.id);
     const mark = this.#environment(this.#mark(args.id));
     try {
       const browser = await this.#launch(args, addresses, folder, mark);
       try {
         const studio = this.#studio(folder, browser, joiner, mark);
+        const listener = args.room === undefined ? null : addresses.listener(args.target, args.room);
+        if (listener !== null) await browser.listen(listener);
         await browser.open(address);
         return studio;
       } catch (error) {

@@ -24,6 +24,8 @@ export interface TakeParts {
   readonly framesPerSecond: number;
   readonly clock: Clock;
   readonly log: Logger;
+  /** Wall clock ms: somebody else has recorded up to then. */
+  readonly since?: number | undefined;
   onSegment(segment: Segment): void;
 }
 
@@ -45,6 +47,9 @@ export class Take {
   #startedAt: number | null = null;
   #finishing: Promise<void> | null = null;
   #slowSince: number | null = null;
+  #taken = 0;
+  #idleSince: number | null = null;
+  #hung = false;
   #savedMs = 0;
 
   constructor(private readonly parts: TakeParts) {
@@ -63,18 +68,30 @@ export class Take {
 
   /** Resolves with the first picture: from then on it is recorded. */
   async start(): Promise<void> {
-    const { browser, clock } = this.parts;
+    const { browser } = this.parts;
     await new Promise<void>((resolve, reject) => {
       void this.fault.then((fault) => reject(new Error(fault)));
       browser
         .watch((picture) => {
           if (this.#finishing) return;
           this.#pacer.offer(picture);
-          this.#startedAt ??= clock.now() - (clock.monotonic() - picture.at);
           resolve();
         })
         .catch(reject);
     });
+    this.#begin();
+  }
+
+  /** Goes on where the one before ended, as far as there are pictures of that time. */
+  #begin(): void {
+    const { clock, since } = this.parts;
+    if (this.#pacer.startedAt === null) return;
+    const now = clock.monotonic();
+    const offset = clock.now() - now;
+    // The clock of another machine may be ahead.
+    if (since !== undefined) this.#pacer.begin(Math.min(now, since - offset));
+    this.#startedAt = this.#pacer.startedAt + offset;
+    this.#feed(now);
   }
 
   /** Length of what was given to the encoder, in ms. */
@@ -97,7 +114,8 @@ export class Take {
     this.#timer.cancel();
     const late = new AbortController();
     const ended = encoder.finish().then(({ ok }) => ok);
-    const whole = await Promise.race([ended, sleep(clock, ENCODER_PATIENCE_MS, late.signal).then(() => false)]);
+    const patienceMs = this.#hung ? 0 : ENCODER_PATIENCE_MS;
+    const whole = await Promise.race([ended, sleep(clock, patienceMs, late.signal).then(() => false)]);
     late.abort();
     if (whole) return;
     encoder.kill();
@@ -123,13 +141,25 @@ export class Take {
     this.parts.onSegment({ file, from: Math.round((this.#startedAt ?? 0) + fromMs), ms });
   }
 
+  #feed(now: number): void {
+    for (let frame = this.#pacer.next(now); frame; frame = this.#pacer.next(now)) this.parts.encoder.write(frame);
+  }
+
   #pump(): void {
     const { encoder, clock } = this.parts;
     const now = clock.monotonic();
     if (this.#pacer.owed(now) * (1_000 / this.#pacer.framesPerSecond) > PAUSED_MS) return this.#faulted('paused');
-    for (let frame = this.#pacer.next(now); frame; frame = this.#pacer.next(now)) encoder.write(frame);
+    this.#feed(now);
     if (encoder.backlog < BACKLOG_BYTES) this.#slowSince = null;
-    else if (now - (this.#slowSince ??= now) > ENCODER_PATIENCE_MS) this.#faulted('encoder-hung');
+    else this.#slowSince ??= now;
+    // What waits in the pipe is taken at once by one that runs, however slowly it encodes.
+    if (encoder.backlog === 0 || encoder.taken > this.#taken) this.#idleSince = null;
+    else this.#idleSince ??= now;
+    this.#taken = encoder.taken;
+    const since = Math.min(this.#slowSince ?? now, this.#idleSince ?? now);
+    if (now - since <= ENCODER_PATIENCE_MS) return;
+    this.#hung = true;
+    this.#faulted('encoder-hung');
   }
 }
 

@@ -23,7 +23,11 @@ const GAP_MS = 250;
 
 export function lineOf(event: HubEvent, time: number): TimelineLine {
   const { type, payload } = event;
-  if (type !== 'frame') return { time, type, ...payload };
+  if (type !== 'frame') {
+    // A room tells its own time, under the name that is the video's here.
+    const { at: _at, time: _time, type: _type, ...rest } = payload;
+    return { time, type, ...rest };
+  }
   const { channel, epoch, seq, polledAt, rows, upsert, remove } = payload;
   const head = { time, type, channel, epoch, seq, polledAt };
   if (Array.isArray(rows)) return { ...head, count: rows.length, ...small('rows', rows) };
@@ -42,11 +46,12 @@ function small(name: string, value: unknown): Record<string, unknown> {
 
 /** In the order in which they were recorded, without what an overtaken owner recorded at the same time. */
 export function inOrder(segments: readonly StoredSegment[]): StoredSegment[] {
-  const sorted = [...segments].sort((a, b) => a.from - b.from);
-  return sorted.filter((segment, i) => {
-    const before = sorted[i - 1];
-    return before === undefined || segment.from >= before.from + before.ms - GAP_MS;
-  });
+  const kept: StoredSegment[] = [];
+  for (const segment of [...segments].sort((a, b) => a.from - b.from)) {
+    const before = kept.at(-1);
+    if (before === undefined || segment.from >= before.from + before.ms - GAP_MS) kept.push(segment);
+  }
+  return kept;
 }
 
 export function secondsOf(segments: readonly Pick<StoredSegment, 'ms'>[]): number {

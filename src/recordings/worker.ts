@@ -173,13 +173,18 @@ export class RecordingWorker implements Running<WorkerMessage, boolean> {
     const { framesPerSecond } = this.parts.studios.settings;
     const { browser, joiner, folder } = studio;
     const encoder = studio.encoder();
+    const last = this.#reel.segments.at(-1);
+    const since = last && last.from + last.ms;
     const take = new Take({
-      ...{ browser, encoder, joiner, folder, framesPerSecond, clock, log },
+      ...{ browser, encoder, joiner, folder, framesPerSecond, clock, log, since },
       onSegment: (segment) => this.#reel.add(segment),
     });
     try {
       if (this.#enough.signal.aborted) return 'left';
-      browser.onEvent((event) => this.#reel.note(lineOf(event, clock.now())));
+      browser.onEvent((event, time) => {
+        // What a page that was made ready was sent before is in the timeline already.
+        if (since === undefined || time >= since) this.#reel.note(lineOf(event, time));
+      });
       await take.start();
       this.#take = take;
       this.#report({ state: 'recording', startedAt: this.#reel.segments[0]?.from ?? Math.round(clock.now()) });
@@ -216,9 +221,24 @@ export class RecordingWorker implements Running<WorkerMessage, boolean> {
     return this.#finishing;
   }
 
+  /** An outage of the storage is waited for, as long as this node may. */
   async #finishOnce(): Promise<void> {
-    const { library } = this.parts;
+    const { clock, log, signal } = this.context;
     this.#report({ state: 'finishing' });
+    for (;;) {
+      try {
+        return await this.#keep();
+      } catch (error) {
+        const passing = error instanceof PollcastError && error.code === 'UNAVAILABLE';
+        if (!passing || signal.aborted) throw error;
+        log.warn({ err: error, recording: this.args.id }, 'a recording is not finished yet');
+        await sleep(clock, PROGRESS_MS, signal);
+      }
+    }
+  }
+
+  async #keep(): Promise<void> {
+    const { library } = this.parts;
     // The last owner came as far as that, and no further.
     const kept = await library.get(this.args.id);
     const facts = kept ?? (await this.#develop());

@@ -26,7 +26,7 @@ export const ROOM_LIMITS: RoomLimits = {
 
 /** Throws `BAD_REQUEST` when a value is larger, or nested deeper, than it may be. Returns its JSON. */
 export function assertSize(what: string, value: Json, bytes: number, depth: number): string {
-  if (depthOf(value, depth) > depth) {
+  if (isDeeperThan(value, depth)) {
     throw new PollcastError('BAD_REQUEST', `expected ${what} of at most ${depth} levels, got more`, { limit: depth });
   }
   const text = JSON.stringify(value);
@@ -36,6 +36,11 @@ export function assertSize(what: string, value: Json, bytes: number, depth: numb
     throw new PollcastError('BAD_REQUEST', message, { limit: bytes, bytes: size });
   }
   return text;
+}
+
+/** Of nested objects and lists. Walks no deeper than it has to. */
+export function isDeeperThan(value: Json, levels: number): boolean {
+  return depthOf(value, levels) > levels;
 }
 
 /** Looks no deeper than one level below `most`. */

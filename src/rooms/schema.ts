@@ -1,10 +1,10 @@
 import { z } from 'zod';
 import type { Json, JsonObject } from '../merge-patch.js';
-import { ROOM_ID } from './names.js';
+import { ROOM_ID, ROOM_ID_WORDS } from '../room-id.js';
+import { isDeeperThan, ROOM_LIMITS } from './limits.js';
+import { isPlainText } from './text.js';
 
-const room = z
-  .string()
-  .regex(ROOM_ID, 'expected 1 to 64 small letters, digits and . _ -, beginning with a letter or a digit');
+const room = z.string().regex(ROOM_ID, ROOM_ID_WORDS);
 
 const version = z.number().int().nonnegative().max(Number.MAX_SAFE_INTEGER);
 
@@ -14,14 +14,26 @@ const name = z
   .trim()
   .min(1)
   .max(60)
-  .regex(/^[^\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+$/u, 'expected a name on one line, without control characters');
+  .regex(/^[^\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]+$/u, 'expected a name on one line, without control characters');
 
-/** What came over the wire is JSON; whether it is small enough, the room tells. */
-const json = z.custom<Json>((value) => value !== undefined, 'expected a JSON value');
-const patch = z.custom<JsonObject>(
-  (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
-  'expected a JSON object: a merge patch (RFC 7396)',
-);
+const { depth } = ROOM_LIMITS;
+const SHALLOW = `expected at most ${depth} levels of lists and objects, got more`;
+const PLAIN = 'expected texts without the character U+0000 and halves of characters: no database keeps them';
+const isShallow = (value: Json): boolean => !isDeeperThan(value, depth);
+const isPlain = (value: Json): boolean => isPlainText(JSON.stringify(value));
+
+/** What came over the wire is JSON; whether it is small enough, the room tells. The depth is looked at before anything else walks it. */
+const json = z
+  .custom<Json>((value) => value !== undefined, { error: 'expected a JSON value', abort: true })
+  .refine(isShallow, { error: SHALLOW, abort: true })
+  .refine(isPlain, PLAIN);
+const patch = z
+  .custom<JsonObject>((value) => typeof value === 'object' && value !== null && !Array.isArray(value), {
+    error: 'expected a JSON object: a merge patch (RFC 7396)',
+    abort: true,
+  })
+  .refine(isShallow, { error: SHALLOW, abort: true })
+  .refine(isPlain, PLAIN);
 
 export const joinSchema = z.strictObject({ room, name: name.optional() });
 export const changeSchema = z.strictObject({ room, version, patch });

@@ -63,6 +63,8 @@ export class TopicCatalogue extends EventEmitter<CatalogueEvents> {
     private readonly options: CatalogueOptions,
   ) {
     super();
+    // Each poller of a node listens: eleven are no leak to be warned of.
+    this.setMaxListeners(0);
   }
 
   /**

@@ -69,9 +69,14 @@ export function show(given: unknown): string {
   if (typeof given === 'string')
     return given.length > 60 ? `"${given.slice(0, 60)}…" (${given.length} characters)` : JSON.stringify(given);
   if (Array.isArray(given))
-    return given.length > 5 ? `an array of ${given.length} elements` : `[${given.map(show).join(', ')}]`;
+    return given.length > 5 ? `an array of ${given.length} elements` : `[${given.map(showElement).join(', ')}]`;
   if (typeof given === 'object' && given !== null) return 'an object';
   return typeof given === 'number' || typeof given === 'boolean' || given === null ? String(given) : typeof given;
+}
+
+/** One level: a client may nest as deep as a message is long. */
+function showElement(given: unknown): string {
+  return Array.isArray(given) ? 'an array' : show(given);
 }
 
 const FORMS: Record<ScalarType, string> = {

@@ -102,7 +102,39 @@ describe('the whole cluster is away', () => {
   it('lets in who comes in the very moment in which the line goes down', async () => {
     a.cut(true);
     const { newest } = await bench.join(a, new TestViewer('1'), 1);
-    expect(newest.seq).toBe(1);
+    expect(newest.rows).toBe('[{"n":0}]');
+  });
+
+  it('asks once for viewers that come, go and come again within an interval, and goes on in its epoch', async () => {
+    for (const node of nodes) node.cut(true);
+    await bench.time.advance(1_500);
+    const first = await bench.join(a, new TestViewer('0'), 1);
+    const asked = a.asked.length;
+    const since = { epoch: first.newest.epoch, seq: first.newest.seq };
+    a.hub.leaveAll('0');
+    for (let i = 1; i <= 5; i++) {
+      await bench.time.advance(20);
+      const { newest, resumed } = await bench.join(a, new TestViewer(String(i)), 1, { since });
+      expect([newest.epoch, newest.seq, resumed]).toEqual([since.epoch, since.seq, true]);
+      a.hub.leaveAll(String(i));
+    }
+    expect(a.asked.length).toBe(asked);
+    // Nobody is there: it is not asked for, and after an interval nothing is known of it any more.
+    says(9);
+    await bench.time.advance(3_000);
+    expect(a.asked.length).toBe(asked);
+    const later = await bench.join(a, new TestViewer('9'), 1, { since });
+    expect([later.newest.rows, later.newest.epoch > since.epoch]).toEqual(['[9]', true]);
+  });
+
+  it('two that begin in the same millisecond, and the cluster with them, have no position in common', async () => {
+    a.cut(true);
+    b.cut(true);
+    await bench.time.advance(1_500);
+    const joins = nodes.map((node, i) => bench.watch(node, new TestViewer(String(i)), 1));
+    const seen = (await bench.cluster.within(Promise.all(joins))).map(({ newest }) => newest);
+    expect(new Set(seen.map(({ epoch }) => epoch)).size).toBe(1);
+    expect(new Set(seen.map(({ seq }) => seq)).size).toBe(3);
   });
 
   it('asks nothing for viewers that have left meanwhile', async () => {

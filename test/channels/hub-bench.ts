@@ -9,7 +9,7 @@ import type { FrameStore, StatusChange } from '../../src/polling/frames/frames.j
 import { CutOff } from '../../src/polling/cut-off.js';
 import { pollerKind } from '../../src/polling/poller-kind.js';
 import type { Source } from '../../src/polling/source.js';
-import { StandIn, type Emergency } from '../../src/polling/stand-in.js';
+import { StandIns, type Emergency } from '../../src/polling/stand-ins.js';
 import { channelOf } from '../../src/topics/channel.js';
 import type { Topic } from '../../src/topics/topic.js';
 import { VirtualCluster, type VirtualNode } from '../kernel/virtual-cluster.js';
@@ -19,6 +19,8 @@ import { ScriptedSource, type AskedRound as Round } from '../polling/scripted-so
 interface AskedRound extends Round {
   /** Virtual ms. */
   readonly at: number;
+  /** The node was cut off, and asked for its own viewers. */
+  readonly away: boolean;
 }
 
 export class TestViewer implements Viewer {
@@ -54,6 +56,19 @@ export class CuttableFrames implements FrameStore {
 
   constructor(private readonly inner: FrameStore) {}
 
+  /** Rounds are late: they come, in order, with `deliver`. */
+  #late: (() => void)[] | null = null;
+
+  delay(): void {
+    this.#late ??= [];
+  }
+
+  deliver(): void {
+    const late = this.#late ?? [];
+    this.#late = null;
+    for (const come of late) come();
+  }
+
   cut(cut: boolean): void {
     this.up = !cut;
     for (const listen of this.#listeners) listen(!cut);
@@ -69,7 +84,13 @@ export class CuttableFrames implements FrameStore {
   readonly after: FrameStore['after'] = (...args) => this.#ask(() => this.inner.after(...args));
   readonly drop: FrameStore['drop'] = (...args) => this.#ask(() => this.inner.drop(...args));
   readonly subscribe: FrameStore['subscribe'] = (poller, handle) =>
-    this.#ask(() => this.inner.subscribe(poller, (round) => this.up && handle(round)));
+    this.#ask(() =>
+      this.inner.subscribe(poller, (round) => {
+        if (!this.up) return;
+        if (this.#late) this.#late.push(() => handle(round));
+        else handle(round);
+      }),
+    );
 
   #ask<T>(question: () => Promise<T>): Promise<T> {
     return this.severed ? Promise.reject(new PollcastError('UNAVAILABLE', 'Redis does not answer')) : question();
@@ -98,15 +119,18 @@ export class HubBench {
   readonly stored = new MemoryFrames(this.time.clock());
   topic: Topic = topicT({ retainMs: 60_000 });
   readonly nodes: HubNode[] = [];
+  readonly #topicListeners = new Set<(topic: Topic) => void>();
   readonly #cutOffs: CutOff[] = [];
+  readonly #standIns: StandIns[] = [];
 
   /** @param onLoss what it does while it is cut off */
   async node(name: string, onLoss: 'local' | 'pause' = 'pause'): Promise<HubNode> {
     const frames = new CuttableFrames(this.stored);
     const asked: AskedRound[] = [];
+    let cutOff: CutOff | null = null;
     const source: Source = {
       ask: (topic, asks, options) => {
-        asked.push({ topic, asks, at: this.time.elapsed, ...options });
+        asked.push({ topic, asks, at: this.time.elapsed, away: cutOff?.away ?? false, ...options });
         return this.source.ask(topic, asks, options);
       },
       ping: () => this.source.ping(),
@@ -116,9 +140,8 @@ export class HubBench {
       source,
       settings: { lingerMs: 2_000, perSlot: 250, beatMs: 1_000 },
       metrics: { polled: noop, round: noop, published: noop, skipped: noop },
-      topics: { get: () => this.topic, onChange: () => noop },
+      topics: { get: () => this.topic, onChange: (_name: string, listen: () => void) => this.#onTopicChanged(listen) },
     };
-    let cutOff: CutOff | null = null;
     const kind = pollerKind({ ...parts, frames, away: () => cutOff?.away ?? false });
     const node = await this.cluster.node(name, [kind]);
     const { kernel, ports } = node;
@@ -126,11 +149,14 @@ export class HubBench {
     if (onLoss === 'local') {
       cutOff = new CutOff({ ports, kernel, settings: { graceMs: 1_000, probeMs: 250 } });
       this.#cutOffs.push(cutOff);
-      const standIn: Emergency['standIn'] = (process, held, hear) =>
-        new StandIn(process, kernel, parts, silent, held, hear);
-      emergency = { cutOff, standIn };
+      const standIns = new StandIns(kernel, parts, silent);
+      this.#standIns.push(standIns);
+      emergency = { cutOff, standIns };
     }
-    const hub = new Hub({ kernel, bus: ports.bus, frames, settings: { beatMs: 1_000 }, log: silent, emergency });
+    const hub = new Hub({
+      ...{ kernel, bus: ports.bus, frames, settings: { beatMs: 1_000 }, log: silent, emergency },
+      onTopicChanged: (listen) => this.#onTopicChanged(listen),
+    });
     const cut = (away: boolean): void => {
       frames.severed = away;
       ports.cut(away);
@@ -139,6 +165,17 @@ export class HubBench {
     const made = { ...node, hub, frames, asked, cut };
     this.nodes.push(made);
     return made;
+  }
+
+  #onTopicChanged(listen: (topic: Topic) => void): () => void {
+    this.#topicListeners.add(listen);
+    return () => this.#topicListeners.delete(listen);
+  }
+
+  /** Another version of the topic's file is read, by all nodes at once. */
+  changeTopic(more: Partial<Topic>): void {
+    this.topic = { ...this.topic, ...more };
+    for (const listen of [...this.#topicListeners]) listen(this.topic);
   }
 
   watch({ hub }: HubNode, viewer: TestViewer, n: number, options: WatchOptions = {}): Promise<Joined> {
@@ -152,6 +189,7 @@ export class HubBench {
   async close(): Promise<void> {
     for (const cutOff of this.#cutOffs) cutOff.close();
     for (const { hub, clock } of this.nodes) if (!clock.paused) await this.cluster.within(hub.close());
+    for (const standIns of this.#standIns) await this.cluster.within(standIns.close());
     await this.cluster.close();
   }
 }

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { PollcastError } from '../../src/errors.js';
+import type { Joined } from '../../src/channels/hub.js';
 import { HubBench, TestViewer, type HubNode } from './hub-bench.js';
 import { rows } from '../polling/scripted-source.js';
 import { topicT } from '../polling/poller-bench.js';
@@ -68,6 +69,47 @@ describe('watching', () => {
     expect(await a.kernel.processes()).toEqual([]);
   });
 
+  // A viewer whose first rows were seconds late, and gone by then, was asked for until they came (chaos, seed 1125).
+  it('takes back at once what a viewer was being let in to when it went, though its first rows never come', async () => {
+    bench.source.hold();
+    const viewer = new TestViewer('1');
+    const joining = bench.watch(a, viewer, 1);
+    const refused = expect(joining).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+    await bench.time.until(() => bench.source.rounds.length > 0, 'its first rows to be asked for');
+    expect(await a.kernel.holds('poller:t')).toHaveLength(1);
+    viewer.gone = true;
+    a.hub.leaveAll('1');
+    await refused;
+    await bench.time.advance(100);
+    expect(await a.kernel.holds('poller:t')).toEqual([]);
+    expect([a.hub.viewers, a.hub.channelCount]).toEqual([0, 0]);
+    bench.source.release();
+    await bench.time.advance(10_000);
+    expect(bench.source.rounds.length).toBeLessThanOrEqual(3);
+    expect(await a.kernel.processes()).toEqual([]);
+  });
+
+  it('who goes does not take along another one who is being let in', async () => {
+    bench.source.hold();
+    const joins = ['1', '2'].map((id) => bench.watch(a, new TestViewer(id), 1));
+    const refused = expect(joins[0]).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+    await bench.time.until(() => bench.source.rounds.length > 0, 'the first rows to be asked for');
+    a.hub.leaveAll('1');
+    await refused;
+    bench.source.release();
+    expect((await bench.cluster.within(joins[1] as Promise<Joined>)).newest.seq).toBe(1);
+    expect(a.hub.viewers).toBe(1);
+  });
+
+  it('begins nothing for a viewer that is gone already', async () => {
+    const viewer = new TestViewer('1');
+    viewer.gone = true;
+    await expect(bench.join(a, viewer, 1)).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+    await bench.time.advance(2_000);
+    expect([a.hub.viewers, a.hub.channelCount, bench.source.rounds.length]).toEqual([0, 0, 0]);
+    expect(await a.kernel.processes()).toEqual([]);
+  });
+
   it('ends the poller after linger when the last viewer of all nodes is gone, and polls no more', async () => {
     await bench.join(a, new TestViewer('1'), 1);
     await bench.join(b, new TestViewer('2'), 1);
@@ -132,6 +174,29 @@ describe('resuming', () => {
     }
     const { resumed, missed, newest } = await again(2);
     expect([resumed, missed.map(({ seq }) => seq), newest.seq]).toEqual([true, [3, 4, 5], 5]);
+  });
+
+  // Seen in chaos, seed 1125: what was stored while it was let in came with what it had missed, and once more with everybody else's.
+  it('gives what is stored and not heard of here yet once, with everybody else', async () => {
+    const here = new TestViewer('h');
+    for (let n = 1; n <= 4; n++) {
+      says(n);
+      await bench.time.advance(1_000);
+    }
+    await bench.join(b, here, 1);
+    a.frames.delay();
+    b.frames.delay();
+    says(9);
+    await bench.time.until(
+      async () => (await bench.stored.newest('poller:t', KEY))?.seq === 6,
+      'another frame to be stored',
+    );
+    const back = new TestViewer('back');
+    const { resumed, missed } = await bench.join(b, back, 1, { since: { epoch: at.epoch, seq: 2 } });
+    expect([resumed, missed.map(({ seq }) => seq)]).toEqual([true, [3, 4, 5]]);
+    a.frames.deliver();
+    b.frames.deliver();
+    expect([seqs(back), seqs(here)]).toEqual([[6], [6]]);
   });
 
   it('gives the rows when they are not kept, or the epoch is another one, or the position is made up', async () => {

@@ -25,7 +25,14 @@ class SlowConnection extends EventEmitter {
   keeps = true;
   writeBuffer: unknown[] = [];
   terminated = 0;
-  readonly transport = { socket: { _socket: this.net, terminate: () => void (this.terminated += 1) } };
+  /** The websocket itself: what it is asked, and its end. */
+  readonly wire = Object.assign(new EventEmitter(), {
+    _socket: this.net,
+    pings: 0,
+    ping: () => void (this.wire.pings += 1),
+    terminate: () => void (this.terminated += 1),
+  });
+  readonly transport = { socket: this.wire };
 
   write(data: string): void {
     this.emit('packetCreate');
@@ -130,6 +137,23 @@ describe('a socket with a backlog', () => {
     expect([cuts, conn.terminated]).toEqual([0, 0]);
     await time.advance(200);
     expect([cuts, conn.terminated, writer.waiting]).toEqual([1, 1, 0]);
+    expect(time.pending).toBe(0);
+  });
+
+  it('is cut, too, when the system takes everything for it and it reads none of that', async () => {
+    conn.keeps = false;
+    for (let seq = 1; seq <= 6; seq++) writer.frame(frame('a', seq));
+    expect([conn.wire.pings, writer.waiting]).toEqual([0, 0]);
+    writer.frame(frame('a', 7));
+    expect(conn.wire.pings).toBe(1);
+    await time.advance(5_000);
+    conn.wire.emit('pong');
+    for (let seq = 8; seq <= 14; seq++) writer.frame(frame('a', seq));
+    expect(conn.wire.pings).toBe(2);
+    await time.advance(7_999);
+    expect([cuts, conn.terminated]).toEqual([0, 0]);
+    await time.advance(1);
+    expect([cuts, conn.terminated]).toEqual([1, 1]);
     expect(time.pending).toBe(0);
   });
 

@@ -159,6 +159,23 @@ describe('the checker', () => {
     ]);
   });
 
+  // Seen in chaos, seed 1125: replaced in peace, and seven seconds later cut off with everybody else by a Redis that froze.
+  test('takes what a former owner asks for its own viewers while it is cut off, and only then', () => {
+    const frozen = fault(9_000, 12_000, { name: 'Redis freezes', doubt: true, local: true });
+    expect(check([...good, frozen, query(12_300, 'a')], TERMS)).toEqual([]);
+    expect(check([...good, frozen, query(16_500, 'a')], TERMS)).toEqual([
+      expect.stringMatching(/^2: a asked for steady 11490 ms/),
+    ]);
+  });
+
+  test('does not excuse what a former owner asks long after the fault in which it was replaced', () => {
+    const away = fault(4_000, 4_900, { name: 'node cut from Redis', doubt: true, local: true });
+    expect(check([...good, away, query(8_800, 'a')], TERMS)).toEqual([]);
+    expect(check([...good, away, query(9_100, 'a')], TERMS)).toEqual([
+      expect.stringMatching(/^2: a asked for steady 4090 ms/),
+    ]);
+  });
+
   test('takes what nodes show of their own without Redis for that, and still lets nothing go back', () => {
     const own = { state: 'stale', by: 'a' } as const;
     expect(check([...good, frame(6_200, 3, 4, { ...own, via: 'ack' })], TERMS)).toEqual([]);

@@ -126,22 +126,32 @@ function fences(history: History): string[] {
   return found;
 }
 
-/** 2, 5: whoever is not the owner any more asks nothing any more. */
+/**
+ * 2, 5: whoever is not the owner any more asks nothing any more. Each statement is judged by what went wrong around itself: a
+ * former owner may be cut off long after it was replaced, and asks for its own viewers then; and that something went wrong
+ * when it was replaced, does not excuse what it asks long afterwards.
+ */
 function overlaps(history: History, { leaseMs, slackMs }: Terms): string[] {
   const found: string[] = [];
   const faults = ofKind(history, 'fault');
+  const near = (at: number) => faults.filter((f) => f.at - leaseMs < at && at < f.until + 2 * leaseMs);
   const queries = group(ofKind(history, 'query'), (query) => `poller:${query.topic}`);
   for (const [name, claims] of group(ofKind(history, 'claim'), (claim) => claim.name)) {
     claims.forEach((claim, i) => {
       const former = claims[i - 1];
       if (!former || former.node === claim.node) return;
-      const near = faults.filter((f) => f.at - leaseMs < claim.at && claim.at < f.until + 2 * leaseMs);
-      if (near.some((fault) => fault.local || fault.lateQueries)) return;
-      const margin = slackMs + (near.some((fault) => fault.doubt) ? leaseMs : leaseMs * 0.01 + 2);
+      const doubt = near(claim.at).some((fault) => fault.doubt);
+      const margin = slackMs + (doubt ? leaseMs : leaseMs * 0.01 + 2);
       const until = claims[i + 1]?.at ?? Infinity;
       const late = queries
         .get(name)
-        ?.findLast(({ by, at }) => by === former.node && at > claim.at + margin && at < until);
+        ?.findLast(
+          ({ by, at }) =>
+            by === former.node &&
+            at > claim.at + margin &&
+            at < until &&
+            !near(at).some((fault) => fault.local || fault.lateQueries),
+        );
       if (late)
         found.push(
           `2: ${former.node} asked for ${late.topic} ${late.at - claim.at} ms after ${claim.node} had taken it (fence ${claim.fence})`,

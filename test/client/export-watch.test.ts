@@ -80,6 +80,30 @@ test('what was seen last is there before the hub has answered, and is asked for 
   expect(kept).toBeNull();
 });
 
+test('one that was dismissed on another page goes; what is said of an earlier one is no news', async () => {
+  const ready = of({ state: 'ready', progress: 1, url: '/api/exports/one/file' });
+  answering({
+    'export:current': (_body, ack, socket) => {
+      ack({ ok: true, export: ready });
+      socket.emit('export', of({ id: 'earlier', state: 'cancelled', gone: true }));
+      socket.emit('export', { ...ready, rows: 11 });
+    },
+    'export:link': ({ id }, ack, socket) => {
+      ack({ ok: true, url: `/api/exports/${String(id)}/file?link=x`, expiresAt: 1 });
+      socket.emit('export', of({ state: 'cancelled', gone: true }));
+    },
+  });
+  hub = createHub(server.url);
+  const seen: unknown[] = [];
+  watch = watchExport(hub);
+  watch.subscribe(() => seen.push(shown()?.id ?? null));
+  await eventually(() => shown()?.rows === 11);
+  expect(seen).not.toContain(null);
+  expect(await watch.link()).toBe('/api/exports/one/file?link=x');
+  await eventually(() => shown() === null);
+  await expect(watch.link()).rejects.toMatchObject({ code: 'NOT_FOUND' });
+});
+
 test('silence while it is under way makes it ask', async () => {
   let asked = 0;
   answering({

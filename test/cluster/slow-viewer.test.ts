@@ -10,10 +10,12 @@ import { call, connectSocket, TestViewer } from './viewer.js';
 const STALLED = 30;
 const CHANNELS = 20;
 const MB = 1024 * 1024;
+const MODEST_BYTES = 20_480;
 
 /** 200 KB that differ with every poll, and small rows that change when a test says so. */
 const TOPICS = {
   'big.sql': `/*\ninterval: 100ms\n*/\nSELECT clock_timestamp() AS at, repeat(md5(clock_timestamp()::text), 6400) AS text FROM slow_rows`,
+  'modest.sql': `/*\ninterval: 100ms\n*/\nSELECT clock_timestamp() AS at, repeat(md5(clock_timestamp()::text), ${MODEST_BYTES / 32}) AS text FROM slow_rows`,
   'tiny.sql': `/*\ninterval: 100ms\n*/\nSELECT n, clock_timestamp() AS at FROM slow_rows`,
   'one_of.sql': `/*\ninterval: 100ms\nparams:\n  k: { type: int }\n*/\nSELECT :k AS k, n, repeat('x', 4000) AS text FROM slow_rows`,
 };
@@ -84,6 +86,24 @@ test('viewers that stop reading cost little, are cut, and nobody else is held up
   healthy.close();
   reader.close();
   for (const socket of sockets) socket.close();
+}, 120_000);
+
+test('one that stops reading is cut while the system still takes all that is written to it', async () => {
+  const reader = await TestViewer.watch(node.url, { topic: 'modest' });
+  const socket = await connectSocket(node.url);
+  expect(await call(socket, 'subscribe', { topic: 'modest' })).toMatchObject({ ok: true });
+  await reader.more(3);
+  const [cut, seen] = [await metric('pollcast_slow_viewers_cut_total'), reader.received.length];
+  netOf(socket).pause();
+  await eventually(async () => (await metric('pollcast_slow_viewers_cut_total')) > cut, {
+    what: 'it to be cut',
+    deadlineMs: 60_000,
+  });
+  // Buffers of both sides take some 5 MB.
+  expect((reader.received.length - seen) * MODEST_BYTES).toBeLessThan(4 * MB);
+  expect([reader.violations, reader.disconnects]).toEqual([[], []]);
+  reader.close();
+  socket.close();
 }, 120_000);
 
 /** The newest `n` of each channel that came as a frame. */

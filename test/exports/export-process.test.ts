@@ -60,6 +60,46 @@ describe('progress', () => {
   });
 });
 
+describe('a dismissal', () => {
+  const never = () => stage.serve('never', () => new Promise<never>(() => undefined));
+
+  it('among others and cancels is answered at once, as all of them are', async () => {
+    node = await stage.node('a');
+    const { id } = await stage.request(node, never(), 'csv');
+    await stage.until(node, (record) => record?.state === 'processing', 'the work to begin');
+    const { exports } = node;
+    const asked = Array.from({ length: 12 }, (_, i) => (i % 3 ? exports.cancel('ada') : exports.dismiss('ada', id)));
+    const began = stage.cluster.time.elapsed;
+    const answers = await stage.cluster.within(Promise.allSettled(asked));
+    expect(stage.cluster.time.elapsed - began).toBeLessThan(1_000);
+    expect(answers.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+    for (const answer of answers) {
+      if (answer.status === 'rejected') expect(answer.reason).toMatchObject({ code: 'NOT_FOUND' });
+    }
+    const ended = async (): Promise<boolean> => (await node.ports.store.process('export:ada')) === null;
+    await stage.cluster.time.until(ended, 'the end of the process');
+    expect(await stage.figures()).toEqual({ 'ended_total{format="csv",state="cancelled"}': 1 });
+  });
+
+  it('is told to the pages that still show it, and nothing is left', async () => {
+    node = await stage.node('a');
+    const topic = stage.serve('few', () => ids(3));
+    for (const [wanted, state] of [
+      [topic, 'ready'],
+      [never(), 'processing'],
+    ] as const) {
+      const { id } = await stage.request(node, wanted, 'csv');
+      await stage.until(node, (record) => record?.state === state);
+      await stage.cluster.within(node.exports.dismiss('ada', id));
+      const { view } = stage.told.at(-1) ?? {};
+      expect(view).toMatchObject({ id, state: 'cancelled', gone: true });
+      expect(view).not.toHaveProperty('url');
+      expect(await node.exports.current('ada')).toBeNull();
+      await stage.cluster.time.until(async () => (await stage.files()).length === 0, 'the end of the files');
+    }
+  });
+});
+
 describe('limits', () => {
   it('of time: an export that takes longer ends with a code, and the next one works', async () => {
     node = await stage.node('a', { settings: { timeoutMs: 60_000 } });
@@ -131,6 +171,12 @@ describe('the storage', () => {
     await stage.request(node, topic, 'csv');
     const ready = await stage.ended(node);
     expect((await stage.file(ready)).toString()).toBe(csvOf(3_500));
+    expect(await stage.figures()).toMatchObject({
+      'rows_total{format="csv"}': 1_000 + 3_500,
+      'ended_total{format="csv",state="error"}': 1,
+      'ended_total{format="csv",state="ready"}': 1,
+      'seconds_count{format="csv"}': 1,
+    });
     // What the first left is gone with it.
     await stage.cluster.time.until(async () => (await stage.files()).every((path) => path.startsWith(ready.folder)));
   });

@@ -79,6 +79,14 @@ test('a csv is what COPY writes, from any node, as a whole or by a range, and on
   expect((await download('eve', ready.url, cluster.url)).status).toBe(404);
   expect((await fetch(`${cluster.url}${ready.url}`)).status).toBe(401);
 
+  // For a browser, which sends no token with a download: an address that says whose it is.
+  const { url: link } = (await call(socket, 'export:link', { id: ready.id })) as unknown as { url: string };
+  const linked = await fetch(`${cluster.nodes[1]?.url}${link}`);
+  expect(linked.status).toBe(200);
+  expect((await linked.text()) === wanted).toBe(true);
+  expect((await fetch(`${cluster.url}${link}x`)).status).toBe(401);
+  expect(await call(socket, 'export:link', { id: 'another' })).toMatchObject({ error: { code: 'NOT_FOUND' } });
+
   await eventually(() => told.at(-1)?.state === 'ready');
   const progress = told.map((view) => view.progress);
   expect(progress).toEqual([...progress].sort((a, b) => a - b));
@@ -89,6 +97,21 @@ test('a csv is what COPY writes, from any node, as a whole or by a range, and on
   expect((await download('ada', ready.url, cluster.url)).status).toBe(404);
   expect((await folders(files)).some((folder) => folder.endsWith(String(ready.id)))).toBe(false);
 }, 120_000);
+
+test('a file that is lost is an error with a code, not half an answer', async () => {
+  const { socket } = await connect('hal');
+  await request(socket, 'part', { most: 3 });
+  const { id, url } = await ended(socket);
+  const folder = (await folders(files)).find((one) => one.endsWith(id));
+  await rm(folder ?? '', { recursive: true });
+  for (const headers of [{}, { Range: 'bytes=1-2' }]) {
+    const response = await download('hal', url, cluster.url, headers);
+    expect(response.status).toBe(404);
+    expect(response.headers.get('content-type')).toMatch(/^application\/json/);
+    expect(response.headers.get('content-disposition')).toBeNull();
+    expect(await response.json()).toMatchObject({ error: { code: 'NOT_FOUND' } });
+  }
+}, 60_000);
 
 test('xlsx and pdf are of the same rows, under their own types', async () => {
   const { socket } = await connect('fay');

@@ -10,6 +10,7 @@ import type { ExportRecord, ExportView, Format } from '../../src/exports/record.
 import { silent } from '../../src/kernel/log.js';
 import { FileStorage } from '../../src/storage/file-storage.js';
 import type { Storage } from '../../src/storage/storage.js';
+import { Metrics } from '../../src/ops/metrics.js';
 import { channelOf } from '../../src/topics/channel.js';
 import { codeTopic, type CodeTopicOptions } from '../../src/topics/code-topic.js';
 import type { ReadRows, Topic } from '../../src/topics/topic.js';
@@ -45,6 +46,9 @@ export class Stage {
   /** What users were told, and when on the cluster's clock. */
   readonly told: { readonly at: number; readonly view: ExportView }[] = [];
 
+  /** Of all nodes together. */
+  readonly #metrics = new Metrics();
+
   private constructor(
     readonly folder: string,
     readonly storage: Storage,
@@ -79,13 +83,15 @@ export class Stage {
         return topic;
       },
       enter: () => Promise.resolve(() => undefined),
+      urlOf: (route) => route,
+      metrics: this.#metrics.exports,
       tell: (_user, view) => {
         this.told.push({ at: this.cluster.time.elapsed, view });
         return Promise.resolve();
       },
     };
     const node = await this.cluster.node(name, [exportKind(parts)]);
-    return { ...node, exports: new Exports(node.kernel, node.ports.store) };
+    return { ...node, exports: new Exports(node.kernel, node.ports.store, (route) => route) };
   }
 
   request(node: StageNode, topic: Topic, format: Format, user = 'ada', params = {}): Promise<ExportView> {
@@ -109,6 +115,15 @@ export class Stage {
     const over = (record: ExportRecord | null): boolean =>
       ['ready', 'error', 'cancelled'].includes(record?.state ?? '');
     return this.until(node, over, 'the end of the export', user);
+  }
+
+  /** Figures of exports, as Prometheus is told: `{ 'ended_total{format="csv",state="ready"}': 1 }`; none that is 0. */
+  async figures(): Promise<Record<string, number>> {
+    const figures: Record<string, number> = {};
+    for (const [, name = '', value] of (await this.#metrics.text()).matchAll(/^pollcast_exports_(\S+) (\S+)$/gm)) {
+      if (Number(value) !== 0) figures[name] = Number(value);
+    }
+    return figures;
   }
 
   file({ pieces }: ExportRecord): Promise<Buffer> {

@@ -182,6 +182,20 @@ describe('the mailbox', () => {
     expect(b.got).toHaveLength(1);
   });
 
+  it('does not send a call again for which nobody waits any more', async () => {
+    b.ports.cut(true);
+    let wanted = true;
+    const call = a.mailbox.call('x', 1, { idempotent: true, wanted: () => wanted });
+    const refused = expect(call).rejects.toMatchObject({ code: 'UNAVAILABLE', message: 'nobody waits for x any more' });
+    await time.advance(100);
+    wanted = false;
+    await time.advance(100);
+    await refused;
+    b.ports.cut(false);
+    await time.advance(1_000);
+    expect(b.got).toEqual([]);
+  });
+
   it('does not wait for answers that were lost while its own link was broken', async () => {
     let answers = 0;
     b.answer = () => {

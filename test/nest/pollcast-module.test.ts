@@ -1,11 +1,16 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { Module, type INestApplication } from '@nestjs/common';
 import { IoAdapter } from '@nestjs/platform-socket.io';
 import { WebSocketGateway } from '@nestjs/websockets';
 import { io, type Socket } from 'socket.io-client';
+import { watchExport } from '../../client/export-watch.js';
 import { createHub, type Hub } from '../../client/hub.js';
 import { silent } from '../../src/kernel/log.js';
 import { PollcastModule, type PollcastOptions } from '../../src/nest/index.js';
+import { eventually } from '../support/eventually.js';
 import { createHost, HostGateway, startHost, Weather, type HostOptions } from './host-app.js';
 
 let app: INestApplication | undefined;
@@ -127,6 +132,28 @@ describe('a hub within an application', () => {
     expect(document.servers).toEqual([{ url: '/live' }]);
     expect(Object.keys(document.paths)).toContain('/api/topics/{name}');
     expect(Object.keys(document.paths).join()).not.toContain('host');
+  });
+
+  it('hands out addresses that lead back to it, whatever stands before its routes', async () => {
+    const storage = await mkdtemp(join(tmpdir(), 'pollcast-nest-'));
+    try {
+      app = await createHost({ hub: { prefix: '/live/', storageUrl: `file:${storage}` } });
+      app.setGlobalPrefix('v1');
+      await app.listen(0, '127.0.0.1');
+      const url = await app.getUrl();
+      hub = createHub(url);
+      const watch = watchExport(hub);
+      await watch.request({ topic: 'weather.now', format: 'csv' });
+      await eventually(() => watch.snapshot().export?.state === 'ready');
+      const { id, url: file } = watch.snapshot().export ?? {};
+      expect(file).toBe(`/v1/live/api/exports/${id}/file`);
+      const link = await watch.link();
+      expect(link.startsWith(`${file}?`)).toBe(true);
+      expect(await (await fetch(url + link)).text()).toBe('city,degrees\nGraz,20\n');
+      watch.close();
+    } finally {
+      await rm(storage, { recursive: true, force: true });
+    }
   });
 
   it('takes its options from other providers, and refuses wrong ones when the application starts', async () => {

@@ -41,6 +41,25 @@ describe('the demand of a poller', () => {
     expect(bench.retired).toBe(true);
   });
 
+  // Seen in chaos, seed 1125: a reading that had waited 0.4 s for a broken line put the next one off for 13 s, for which SQL went on.
+  it('finds a leave in time though the reading before it took long', async () => {
+    const { watch, poller } = await bench.start();
+    await bench.within(watch('t?n=1'));
+    bench.duringHolds = () => {
+      bench.duringHolds = null;
+      return new Promise((resume) => void bench.clock.after(430, resume));
+    };
+    await bench.time.until(() => bench.duringHolds === null, 'the demand to be read');
+    await bench.time.advance(500);
+    bench.held.clear();
+    poller.holdsChanged();
+    await bench.time.advance(5_200);
+    const before = bench.source.rounds.length;
+    await bench.time.advance(10_000);
+    expect(bench.source.rounds.length).toBe(before);
+    expect(bench.retired).toBe(true);
+  });
+
   it('restarts nothing for a join within linger', async () => {
     const { watch, poller, stop } = await bench.start();
     const first = await bench.within(watch('t?n=1'));

@@ -25,16 +25,16 @@ class HoldKeeper {
     this.#rejoined();
   }
 
-  hold(_spec: unknown, ref: string, detail: string): Promise<void> {
-    return this.#step(() => this.held.set(ref, detail));
+  hold({ name }: { name: string }, ref: string, detail: string): Promise<void> {
+    return this.#step(() => this.held.set(`${name} ${ref}`, detail));
   }
 
-  unhold(_name: string, ref: string): Promise<void> {
-    return this.#step(() => this.held.delete(ref));
+  unhold(name: string, ref: string): Promise<void> {
+    return this.#step(() => this.held.delete(`${name} ${ref}`));
   }
 
   holds(): Promise<unknown[]> {
-    return Promise.resolve([...this.held].map(([ref, detail]) => ({ node: this.id, ref, detail })));
+    return Promise.resolve([]);
   }
 
   async #step(work: () => unknown): Promise<void> {
@@ -45,9 +45,9 @@ class HoldKeeper {
   }
 }
 
-const watchable = (key: string): Watchable => ({
+const watchable = (key: string, process = 'poller:t'): Watchable => ({
   key,
-  process: { name: 'poller:t', kind: 'poller', args: {} },
+  process: { name: process, kind: 'poller', args: {} },
   showUsers: true,
 });
 
@@ -55,27 +55,33 @@ type Step =
   | { readonly do: 'join' | 'leave'; readonly viewer: number; readonly channel: number }
   | { readonly do: 'wait'; readonly ms: number }
   | { readonly do: 'fail'; readonly when: 'before' | 'after' | null }
+  | { readonly do: 'place'; readonly channel: number; readonly partition: number }
   | { readonly do: 'forget' };
 
 const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 6, arbitrary: fc.record({ do: fc.constantFrom('join', 'leave'), viewer: fc.nat(3), channel: fc.nat(1) }) },
   { weight: 3, arbitrary: fc.record({ do: fc.constant('wait'), ms: fc.nat(300) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('fail'), when: fc.constantFrom('before', 'after', null) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('place'), channel: fc.nat(1), partition: fc.nat(2) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('forget') }) },
 );
 
 describe('presence', () => {
-  it('ends with the cluster knowing exactly who watches, however joins, leaves, failures and lost data interleave', async () => {
+  it('ends with the cluster knowing exactly who watches, however joins, leaves, failures, lost data and changes of the poller interleave', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(step, { maxLength: 40 }), async (steps) => {
         const kernel = new HoldKeeper();
         const presence = new Presence(kernel as unknown as Kernel, silent);
         const wanted = [new Set<string>(), new Set<string>()];
+        const pollers = ['poller:t#0', 'poller:t#0'];
         for (const one of steps) {
           if (one.do === 'wait') await kernel.time.advance(one.ms);
           else if (one.do === 'fail') kernel.fail = one.when;
           else if (one.do === 'forget') kernel.forgetAll();
-          else {
+          else if (one.do === 'place') {
+            pollers[one.channel] = `poller:t#${one.partition}`;
+            presence.place(watchable(`c${one.channel}`, pollers[one.channel]));
+          } else {
             const [viewer, set] = [`v${one.viewer}`, wanted[one.channel] as Set<string>];
             if (one.do === 'leave') {
               presence.leave(`c${one.channel}`, viewer);
@@ -83,7 +89,9 @@ describe('presence', () => {
             } else if (!set.has(viewer)) {
               set.add(viewer);
               // A join that the cluster does not hear of is refused, and is none.
-              presence.join(watchable(`c${one.channel}`), viewer, 'u').catch(() => set.delete(viewer));
+              presence
+                .join(watchable(`c${one.channel}`, pollers[one.channel]), viewer, 'u')
+                .catch(() => set.delete(viewer));
             }
           }
         }
@@ -92,7 +100,9 @@ describe('presence', () => {
         const known = Object.fromEntries(
           [...kernel.held].map(([key, detail]) => [key, (JSON.parse(detail) as { n: number }).n]),
         );
-        const counts = Object.fromEntries(wanted.flatMap(({ size }, i) => (size > 0 ? [[`c${i}`, size]] : [])));
+        const counts = Object.fromEntries(
+          wanted.flatMap(({ size }, i) => (size > 0 ? [[`${pollers[i]} c${i}`, size]] : [])),
+        );
         expect(known).toEqual(counts);
         expect([presence.viewers, presence.channels]).toEqual([
           wanted.reduce((sum, { size }) => sum + size, 0),

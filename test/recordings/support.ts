@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { readFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -11,6 +11,7 @@ import { WebSocket } from 'ws';
 import { provide } from '../../scripts/services.mjs';
 import type { Recording } from '../../client/index.js';
 import { markedProcesses } from '../../src/recordings/mark.js';
+import { STUDIOS_FOLDER } from '../../src/recordings/studio.js';
 import { call, connectSocket } from '../cluster/viewer.js';
 import { eventually } from '../support/eventually.js';
 import type { TestNode } from '../support/node.js';
@@ -22,6 +23,8 @@ export const HEIGHT = 360;
 /** The clock's bits: black and white blocks, so that they outlive any encoder. */
 const BITS = 32;
 const BLOCK = 20;
+/** So much at a time is taken by a page that grows. */
+const PIECE = 16 * 1024 ** 2;
 
 export interface Recorder {
   /** What a node needs to record the clock page. */
@@ -30,6 +33,10 @@ export interface Recorder {
   readonly ffprobe: string;
   /** The page that shows the time as blocks. */
   readonly clock: string;
+  /** Lets `never` be answered, which waits until then. */
+  answer(): void;
+  /** Makes one page that shows `growing` take so many bytes more. */
+  grow(bytes: number): void;
   stop(): Promise<void>;
 }
 
@@ -49,7 +56,7 @@ export async function startRecorder(): Promise<Recorder> {
     ffmpeg: await wrap('ffmpeg', ffmpeg.bin, ffmpeg.env),
     ffprobe: await wrap('ffprobe', join(dirname(ffmpeg.bin), 'ffprobe'), ffmpeg.env),
   };
-  const server = await clockServer();
+  const { server, answer, grow } = await clockServer();
   const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   return {
     env: {
@@ -63,6 +70,8 @@ export async function startRecorder(): Promise<Recorder> {
     ffmpeg: programs.ffmpeg,
     ffprobe: programs.ffprobe,
     clock: `${origin}/`,
+    answer,
+    grow,
     async stop() {
       server.closeAllConnections();
       await new Promise((done) => server.close(done));
@@ -71,9 +80,23 @@ export async function startRecorder(): Promise<Recorder> {
   };
 }
 
-/** `/`: the wall clock in ms, its lowest bits as blocks, drawn anew with each frame. `/away`: redirects elsewhere. */
-async function clockServer(): Promise<Server> {
+/**
+ * `/`: the wall clock in ms, its lowest bits as blocks, drawn anew with each frame. `/away`: redirects elsewhere. `/never`: has to
+ * be answered by hand. `/growing`: the clock, in a page that takes memory when it is told to.
+ */
+async function clockServer(): Promise<{ server: Server; answer(): void; grow(bytes: number): void }> {
+  const waiting: (() => void)[] = [];
+  let growth = 0;
   const server = createServer((request, response) => {
+    if (request.url === '/growth') {
+      response.end(String(growth));
+      growth = 0;
+      return;
+    }
+    if (request.url === '/never') {
+      waiting.push(() => response.end('at last'));
+      return;
+    }
     if (request.url === '/away') {
       response.writeHead(302, { location: 'http://127.0.0.1:9/' }).end();
       return;
@@ -90,10 +113,22 @@ async function clockServer(): Promise<Server> {
           requestAnimationFrame(draw);
         };
         draw();
+        const held = [];
+        const grow = async () => {
+          const bytes = Number(await (await fetch('/growth')).text());
+          // Each page of memory is written to: only then it is there.
+          for (let left = bytes; left > 0; left -= ${PIECE}) {
+            held.push(new Uint8Array(${PIECE}).fill(1));
+            // In between it answers: it is to grow, not to hang.
+            await new Promise((resolve) => setTimeout(resolve));
+          }
+          setTimeout(grow, 200);
+        };
+        if (location.pathname === '/growing') grow();
       </script>`);
   });
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
-  return server;
+  return { server, answer: () => waiting.forEach((end) => end()), grow: (bytes) => void (growth = bytes) };
 }
 
 /** The wall clock that each frame of a video shows, in ms modulo 2^32. */
@@ -120,6 +155,23 @@ export async function clocksIn(recorder: Recorder, file: string): Promise<number
     frames.push(stdout.subarray(i, i + BITS).reduce((sum, pixel) => sum * 2 + (pixel > 127 ? 1 : 0), 0));
   }
   return frames;
+}
+
+/** How far each frame's clock is from where the first frame's says that it should be, in ms. */
+export function drift(clocks: readonly number[]): number[] {
+  return clocks.map((clock, i) => clock - (clocks[0] as number) - i * 100);
+}
+
+export function percentile(values: readonly number[], part: number): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length * part)] ?? NaN;
+}
+
+/**
+ * Seconds that are missing in a video, by the clock that its frames show, up to where `at` seconds of it are over. The median
+ * of what follows: a page that a busy machine does not let draw shows an older time for a moment.
+ */
+export function missingBy(clocks: readonly number[], at: number): number {
+  return percentile(drift(clocks).slice(Math.ceil(at * 10)), 0.5) / 1_000;
 }
 
 export async function probe(
@@ -164,15 +216,15 @@ export class Person {
   }
 
   async start(request: Record<string, unknown>): Promise<Recording> {
-    return (await this.#ask<{ recording: Recording }>('recording:start', request)).recording;
+    return (await this.ask<{ recording: Recording }>('recording:start', request)).recording;
   }
 
   async stop(id: string): Promise<void> {
-    await this.#ask('recording:stop', { id });
+    await this.ask('recording:stop', { id });
   }
 
   async list(): Promise<Recording[]> {
-    return (await this.#ask<{ recordings: Recording[] }>('recording:list', {})).recordings;
+    return (await this.ask<{ recordings: Recording[] }>('recording:list', {})).recordings;
   }
 
   async one(id: string): Promise<Recording | undefined> {
@@ -212,7 +264,7 @@ export class Person {
   }
 
   /** @throws the error that the hub answered */
-  async #ask<T>(event: string, request: object): Promise<T> {
+  async ask<T>(event: string, request: object): Promise<T> {
     const answer = await call(this.socket, event, request);
     if (answer.ok) return answer as unknown as T;
     throw Object.assign(new Error(answer.error.message), answer.error);
@@ -245,6 +297,18 @@ export function pidsOf(id: string): { browser?: number; encoder?: number } {
   };
 }
 
+export async function nothingLeft(id: string): Promise<void> {
+  await eventually(async () => markedProcesses().every(({ mark }) => mark.id !== id), {
+    what: `no process of recording ${id}`,
+    deadlineMs: 30_000,
+  });
+}
+
+/** Names of the folders on this machine that are there for a recording. */
+export async function foldersOf(id: string): Promise<string[]> {
+  return (await readdir(STUDIOS_FOLDER)).filter((name) => name.startsWith(`${id}-`));
+}
+
 function commandOf(pid: number): string {
   try {
     return readFileSync(`/proc/${pid}/cmdline`, 'latin1').replaceAll('\0', ' ');
@@ -261,6 +325,11 @@ export async function asAdministrator(url: string): Promise<unknown> {
   const response = await fetch(url, { headers: { authorization: `Bearer ${ADMIN_TOKEN}` } });
   if (!response.ok) throw new Error(`${response.status} ${await response.text()}`);
   return response.json();
+}
+
+export async function metric(url: string, name: string): Promise<number> {
+  const text = await (await fetch(`${url}/metrics`)).text();
+  return Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(text)?.[1]);
 }
 
 /** Waits until these nodes have said how many slots they have: they look for their programs after they have started. */

@@ -7,6 +7,8 @@ import { complaints, Lookout, nodeNamed } from '../cluster/hub.js';
 import type { Answer } from '../cluster/viewer.js';
 import { startCluster, type TestCluster } from '../support/cluster.js';
 import { eventually } from '../support/eventually.js';
+import { startProxy, type TestProxy } from '../support/proxy.js';
+import { startRedis, type TestRedis } from '../support/redis.js';
 import { after, canonical, EMPTY, type View } from './fold.js';
 import { Visitor } from './visitor.js';
 
@@ -18,16 +20,28 @@ const SECRET = 'a secret of at least thirty-two bytes, for tests';
 /** Another one each time; `ROOMS_SEED=…` does one again. */
 const SEED = Number(process.env['ROOMS_SEED'] ?? Date.now() % 2 ** 31);
 
+/**
+ * From the nodes to Redis, and back. Beside it a write would be under way for less than a millisecond: whoever acknowledged it
+ * before its answer would get away with that at nearly every kill.
+ */
+const WAY_MS = 10;
+
+let redis: TestRedis;
+let line: TestProxy;
 let cluster: TestCluster;
 let lookout: Lookout;
 const visitors: Visitor[] = [];
 
 beforeAll(async () => {
+  redis = await startRedis();
+  line = await startProxy(redis.port);
+  line.become('delay', WAY_MS);
   cluster = await startCluster({
+    redis,
     nodes: 3,
     nginx: true,
     topics: { 'clock.sql': 'SELECT 1 AS n' },
-    env: { AUTH: 'jwt', AUTH_JWT_SECRET: SECRET },
+    env: { AUTH: 'jwt', AUTH_JWT_SECRET: SECRET, REDIS_URL: `redis://127.0.0.1:${line.port}` },
   });
   lookout = new Lookout(cluster);
   for (let i = 0; i < CLIENTS; i++) {
@@ -44,6 +58,8 @@ afterAll(async () => {
   for (const visitor of visitors) visitor.close();
   await lookout?.close();
   await cluster?.stop();
+  await line?.stop();
+  await redis?.stop();
 }, 60_000);
 
 type Act =

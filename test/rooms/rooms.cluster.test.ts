@@ -77,6 +77,13 @@ test('what is wrong is answered with a code, and changes nothing', async () => {
   expect(refusal(await ada.change({ big: 'x'.repeat(70_000) }))).toBe('BAD_REQUEST');
   expect(refusal(await ada.change(JSON.parse('{"a":'.repeat(40) + '1' + '}'.repeat(40)) as never))).toBe('BAD_REQUEST');
   expect(refusal(await ada.status('x'.repeat(5_000)))).toBe('BAD_REQUEST');
+  // The history of all rooms would stop at them.
+  for (const text of [String.fromCharCode(0), String.fromCharCode(0xd800)]) {
+    expect(refusal(await ada.status({ text }))).toBe('BAD_REQUEST');
+    expect(refusal(await ada.change({ [text]: 1 }))).toBe('BAD_REQUEST');
+    expect(refusal(await call(ada.socket, 'room:join', { room: ada.room, name: `Ada${text}` }))).toBe('BAD_REQUEST');
+  }
+  expect(await call(ada.socket, 'room:history', { room: ada.room, before: 0 })).toEqual({ ok: true, events: [] });
   const socket = await connectSocket(cluster.url);
   for (const room of ['', 'Up', 'a b', 'a/b', 'x'.repeat(65), 7, undefined]) {
     expect(refusal(await call(socket, 'room:join', { room }))).toBe('BAD_REQUEST');

@@ -194,6 +194,18 @@ describe('while it runs, a catalogue', () => {
     expect([...told].sort()).toEqual(['changed new.a: new → x', 'removed old.a']);
   });
 
+  test('may be heard by as many pollers as a node has', async () => {
+    const { catalogue } = await catalogueOf();
+    const warned: unknown[] = [];
+    const warn = (warning: unknown): void => void warned.push(warning);
+    process.on('warning', warn);
+    for (let i = 0; i < 50; i++) catalogue.on('removed', () => undefined);
+    // Warnings are told in the next turn.
+    await new Promise((resolve) => setImmediate(resolve));
+    process.off('warning', warn);
+    expect(warned).toEqual([]);
+  });
+
   test('goes on when a listener throws, and tells who watches over it', async () => {
     const { catalogue, errors } = await catalogueOf({ watch: false });
     const late: string[] = [];

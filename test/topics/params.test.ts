@@ -88,6 +88,8 @@ describe('parameters', () => {
     expect(JSON.stringify(faultsOf(topic, many)).length).toBeLessThan(10_000);
     expect(JSON.stringify(faultsOf(topic, { must: true, region: 'x'.repeat(1_000_000) })).length).toBeLessThan(1_000);
     expect(JSON.stringify(faultsOf(topic, { must: true, ['k'.repeat(1_000_000)]: 1 })).length).toBeLessThan(1_000);
+    const nested: unknown = JSON.parse('['.repeat(50_000) + ']'.repeat(50_000));
+    expect(faultsOf(topic, { must: true, region: nested })).toMatchObject([{ param: 'region', got: '[an array]' }]);
   });
 });
 

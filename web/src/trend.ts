@@ -23,17 +23,18 @@ function trimmed(samples: readonly Sample[], from: number): readonly Sample[] {
 
 /**
  * An SVG path through the samples in a box of `width` by `height`. Values hold until the next sample (a frame comes only
- * when something changed), so the line reaches to `now`.
+ * when something changed), so the line reaches to `now`, or to a sample that is newer than the clock that draws.
  */
 export function sparkPath(samples: readonly Sample[], now: number, width: number, height: number): string {
   const first = samples[0];
   const last = samples.at(-1);
   if (first === undefined || last === undefined || now <= first.at) return '';
+  const end = Math.max(now, last.at);
   const values = samples.map(({ value }) => value);
   const low = Math.min(...values);
   const span = Math.max(...values) - low;
-  const x = (at: number): number => ((at - first.at) / (now - first.at)) * width;
+  const x = (at: number): number => ((at - first.at) / (end - first.at)) * width;
   const y = (value: number): number => (span === 0 ? height / 2 : height - ((value - low) / span) * height);
-  const points = [...samples, { at: now, value: last.value }];
+  const points = [...samples, { at: end, value: last.value }];
   return points.map(({ at, value }, n) => `${n === 0 ? 'M' : 'L'}${x(at).toFixed(1)} ${y(value).toFixed(1)}`).join('');
 }

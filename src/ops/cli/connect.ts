@@ -7,6 +7,7 @@ import { silent } from '../../kernel/log.js';
 import { OrphanFiles } from '../../exports/orphans.js';
 import { exportsRoot } from '../../exports/record.js';
 import { systemClock } from '../../kernel/clock.js';
+import { AbandonedSegments } from '../../recordings/abandoned.js';
 import { Leftovers } from '../../recordings/leftovers.js';
 import { openStorage } from '../../storage/open.js';
 import { Operations, type Operator } from '../operations.js';
@@ -52,6 +53,7 @@ async function open(
     zombieSources: [
       new Leftovers(cluster),
       new OrphanFiles(storage, ports.store, exportsRoot(cluster), systemClock, silent),
+      new AbandonedSegments({ storage, processes: () => ports.store.processes(), clock: systemClock }),
     ],
   });
   const close = async (): Promise<void> => {

@@ -9,7 +9,7 @@ import { DEFAULT_URL, withOperator } from './connect.js';
 import { addExamples } from './examples.js';
 import { initFolder, nextSteps } from './init.js';
 import { Progress } from './progress.js';
-import { nodesTable, processesTable, viewersTable, zombiesTable } from './tables.js';
+import { nodesTable, processesTable, slotsLine, viewersTable, zombiesTable } from './tables.js';
 import { painter, type Paint, type Terminal } from './terminal.js';
 import { checkFolder, faultLine, readTopics, topicsTable } from './topics.js';
 import { checkTypes, typesOf, writeTypes } from './types.js';
@@ -169,12 +169,17 @@ class Cli {
 
   #addTables(): void {
     this.#table('nodes', 'the nodes of the cluster', (operator) => operator.nodes(), nodesTable);
-    this.#table(
-      'ps',
-      'the processes: who runs what, under which fence',
-      (operator) => operator.processes(),
-      processesTable,
-    );
+    connected(this.program.command('ps'))
+      .description('the processes: who runs what, under which fence; and how many recorder slots are used')
+      .option('--json', 'the processes as an array of objects')
+      .action(async ({ url, json }: Options) => {
+        const [rows, nodes] = await this.#ask('Asking', url, async (operator) => [
+          await operator.processes(),
+          json ? [] : await operator.nodes(),
+        ]);
+        this.#print(rows, processesTable, json);
+        this.terminal.out(slotsLine(nodes, rows));
+      });
     this.#table(
       'viewers',
       'the channels that are watched, and by how many',

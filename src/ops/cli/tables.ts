@@ -1,3 +1,4 @@
+import { RECORDING_KIND } from '../../recordings/recording.js';
 import type { NodeRow, ProcessRow, ViewerRow } from '../tables.js';
 import type { Zombie } from '../zombies.js';
 import { age, table, type Paint } from './terminal.js';
@@ -54,6 +55,16 @@ export function processesTable(rows: readonly ProcessRow[], paint: Paint, now: n
     ]),
     paint,
   );
+}
+
+/** How many recordings are made beside how many could be; empty where no node makes any. */
+export function slotsLine(nodes: readonly NodeRow[], processes: readonly ProcessRow[]): string {
+  const recorders = nodes.filter(({ slots, state }) => slots > 0 && state !== 'dead');
+  const used = (node?: string): number =>
+    processes.filter((row) => row.kind === RECORDING_KIND && (node === undefined || row.node === node)).length;
+  if (recorders.length === 0) return '';
+  const each = recorders.map(({ name, slots }) => `${name} ${used(name)}/${slots}`).join(', ');
+  return `Recorder slots: ${used()} of ${recorders.reduce((sum, { slots }) => sum + slots, 0)} used (${each}).\n`;
 }
 
 export function viewersTable(rows: readonly ViewerRow[], paint: Paint, now: number): string {

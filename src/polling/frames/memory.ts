@@ -35,6 +35,8 @@ export class MemoryFrames implements FrameStore {
   constructor(
     private readonly clock: Clock = systemClock,
     private readonly log: Logger = silent,
+    /** `seq` of an epoch's first frame. */
+    private readonly firstSeq = 1,
   ) {}
 
   /** Forgets everything, as a Redis that restarts without its data does: only who listens stays. */
@@ -66,7 +68,15 @@ export class MemoryFrames implements FrameStore {
       }
       const epoch =
         before?.epoch ?? (shelf.lastEpoch = Math.max(shelf.lastEpoch + 1, this.clock.now(), (above?.epoch ?? 0) + 1));
-      const frame = { channel, epoch, seq: (before?.seq ?? 0) + 1, polledAt: findings.polledAt, rows, hash, mark };
+      const frame = {
+        channel,
+        epoch,
+        seq: before ? before.seq + 1 : this.firstSeq,
+        polledAt: findings.polledAt,
+        rows,
+        hash,
+        mark,
+      };
       shelf.newest.set(channel, frame);
       if (options.retainMs > 0) this.#log(shelf, frame, options.retainMs);
       return frame;

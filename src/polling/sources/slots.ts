@@ -6,8 +6,17 @@ export class Slots {
   #free: number;
   readonly #waiting = new Set<() => void>();
 
-  constructor(size: number) {
+  constructor(private readonly size: number) {
     this.#free = size;
+  }
+
+  get taken(): number {
+    return this.size - this.#free;
+  }
+
+  /** Those that wait to be let in. */
+  get waiting(): number {
+    return this.#waiting.size;
   }
 
   /** Resolves to the function that lets the next one in, to be called once; to undefined when `signal` fires first. */

@@ -2,6 +2,7 @@ import pg from 'pg';
 import { PollcastError } from '../../errors.js';
 import type { Logger } from '../../kernel/log.js';
 import type { RoomEvent } from '../room-state.js';
+import { plainText } from '../text.js';
 import type { Retention, RoomHistory } from './history.js';
 
 const TABLE = 'pollcast.room_history';
@@ -71,7 +72,8 @@ export class PostgresHistory implements RoomHistory {
         events.map(({ room }) => room),
         events.map(({ version }) => version),
         events.map(({ at }) => at),
-        events.map((event) => JSON.stringify(event)),
+        // One that could not be written would hold up all that come after it, of all rooms.
+        events.map((event) => plainText(JSON.stringify(event))),
       ],
     );
   }

@@ -22,6 +22,8 @@ export class RedisHistory implements RoomHistory {
   }
 
   async page(room: string, before: number, limit: number): Promise<RoomEvent[]> {
+    // The first of all ids: Redis takes nothing before it for a mistake.
+    if (before <= 0) return [];
     const end = before > Number.MAX_SAFE_INTEGER - 1 ? '+' : `(${before}-0`;
     const entries = await this.#ask((client) => client.xrevrange(this.#past(room), end, '-', 'COUNT', limit));
     return entries.map(([, fields]) => JSON.parse(fields[1] ?? '') as RoomEvent).reverse();

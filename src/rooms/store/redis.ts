@@ -39,6 +39,8 @@ export class RedisRooms implements RoomStore {
   }
 
   async recent(room: string, before: number, limit: number): Promise<RoomEvent[]> {
+    // The first of all ids: Redis takes nothing before it for a mistake.
+    if (before <= 0) return [];
     const end = `(${Math.min(before, Number.MAX_SAFE_INTEGER)}-0`;
     const entries = await this.#ask((client) => client.xrevrange(this.#recent(room), end, '-', 'COUNT', limit));
     return entries.reverse().map(eventOf);

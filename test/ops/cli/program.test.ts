@@ -126,6 +126,7 @@ describe('over a node’s admin API', () => {
     expect(requests.map(({ method, path, body }) => `${method} ${path} ${body}`.trim())).toEqual([
       'GET /api/nodes',
       'GET /api/processes',
+      'GET /api/nodes',
       'GET /api/viewers',
       'GET /api/zombies',
       'POST /api/zombies/clean',
@@ -211,18 +212,33 @@ describe('over the cluster’s Redis', () => {
   });
   afterAll(() => redis.stop());
 
-  async function start(name: string): Promise<Kernel> {
+  async function start(name: string, slots = 0): Promise<Kernel> {
     const kernel = new Kernel({
       ports: await bench.connect(newNodeId(name)),
       version: '1',
       log: silent,
       leaseMs: 2_000,
+      info: () => ({ slots }),
     });
     kernel.define({ kind: 'room', start: () => ({}) });
+    kernel.define({ kind: 'recording', start: () => ({}) });
     await kernel.start();
     kernels.push(kernel);
     return kernel;
   }
+
+  it('ps says how many slots of recorders are used, where there are any', async () => {
+    const a = await start('a', 2);
+    await start('b', 2);
+    await start('c');
+    expect((await cli('ps', env)).out).toBe('No processes.\nRecorder slots: 0 of 4 used (a 0/2, b 0/2).\n');
+    await a.ensure({ name: 'recording:1', kind: 'recording', args: null });
+    written = [];
+    const [{ node }] = JSON.parse((await cli('ps --json', env)).out) as [{ node: string }];
+    written = [];
+    const used = (name: string): string => `${name} ${name === node ? 1 : 0}/2`;
+    expect((await cli('ps', env)).out).toContain(`\nRecorder slots: 1 of 4 used (${used('a')}, ${used('b')}).\n`);
+  });
 
   it('everything works while nodes live', async () => {
     const [a, b] = [await start('a'), await start('b')];

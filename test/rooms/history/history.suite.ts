@@ -29,8 +29,15 @@ export function historySuite(where: string, open: () => Promise<RoomHistory>): v
       expect(await versions('a', 4, 2)).toEqual([2, 3]);
       expect(await versions('a', 2)).toEqual([1]);
       expect(await versions('a', 1)).toEqual([]);
+      expect(await versions('a', 0)).toEqual([]);
       expect(await versions('b')).toEqual([1]);
       expect(await versions('nobody')).toEqual([]);
+    });
+
+    it('keeps what follows a text that no database keeps', async () => {
+      const odd = { ...event('a', 1), by: `a${String.fromCharCode(0)}b${String.fromCharCode(0xd800)}` };
+      await history.append([odd, event('a', 2)]);
+      expect(await versions('a')).toEqual([1, 2]);
     });
 
     it('takes the same twice as once', async () => {

@@ -51,6 +51,7 @@ export function storeSuite(where: string, open: () => Promise<StoreBench>): void
       expect(await other.after('a', 1)).toEqual([event('a', 2), event('a', 3)]);
       expect(await recent('a', 3)).toEqual([1, 2]);
       expect(await recent('a', 3, 1)).toEqual([2]);
+      expect(await recent('a', 0)).toEqual([]);
       expect(await other.versions(['nobody', 'a'])).toEqual([null, 3]);
       expect(await other.heads()).toEqual([{ room: 'a', version: 3, status: 's3', members: 1, at: 3 }]);
     });

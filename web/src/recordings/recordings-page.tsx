@@ -4,7 +4,7 @@ import { useHub } from '../../../client/react.js';
 import { PageHeader } from '../components/page-header.js';
 import { Player } from './player.js';
 import { isUnderWay, useRecordings } from './use-recordings.js';
-import { lengthOf, STATE_WORDS } from './words.js';
+import { factsOf, lengthOf, STATE_WORDS, titleOf } from './words.js';
 
 export function RecordingsPage() {
   const { recordings, problem } = useRecordings();
@@ -23,7 +23,7 @@ export function RecordingsPage() {
         {recordings?.length === 0 && (
           <Notice
             title="Nothing is recorded yet"
-            text="Press Record on the dashboard: what you see there is recorded until you stop it."
+            text="Press Record on the dashboard or in a room: what you see there is recorded until you stop it."
           />
         )}
         {shown?.state === 'ready' && <Player key={shown.id} recording={shown} />}
@@ -44,19 +44,22 @@ interface ItemProps {
 }
 
 function Item({ recording, shown, open }: ItemProps) {
-  const { id, title, state, seconds, requestedAt, thumbnailUrl, error } = recording;
+  const { id, state, seconds, thumbnailUrl, error } = recording;
   const hub = useHub();
-  const facts = [new Date(requestedAt).toLocaleString(), seconds > 0 ? lengthOf(seconds) : '', recording.node ?? ''];
   return (
     <li className="recording" data-state={state} data-shown={shown}>
       <button type="button" className="recording-open" disabled={state !== 'ready'} onClick={() => open(id)}>
         <span className="recording-picture">
-          {thumbnailUrl === undefined ? <span aria-hidden="true" /> : <img src={thumbnailUrl} alt="" loading="lazy" />}
+          {thumbnailUrl === undefined ? (
+            isUnderWay(recording) && <span className="record-dot" aria-hidden="true" />
+          ) : (
+            <img src={thumbnailUrl} alt="" loading="lazy" />
+          )}
           {seconds > 0 && <span className="recording-length">{lengthOf(seconds)}</span>}
         </span>
-        <span className="recording-name">{title === '/' ? 'Dashboard' : title}</span>
+        <span className="recording-name">{titleOf(recording)}</span>
       </button>
-      <p className="recording-facts">{facts.filter(Boolean).join(' · ')}</p>
+      <p className="recording-facts">{factsOf(recording)}</p>
       <p className="recording-state" data-state={state}>
         {error?.message ?? STATE_WORDS[state]}
       </p>

@@ -11,12 +11,14 @@ import { Members, StatusForm } from './room-bar.js';
 import { choicesOf } from './shared.js';
 
 const NAME_KEY = 'pollcast-name';
+/** Of a page that nobody sits at: a wall, or a recording. */
+const GIVEN_NAME = new URLSearchParams(location.search).get('name');
 const unsubscribed = (): (() => void) => () => undefined;
 const nothing = (): undefined => undefined;
 
 /** The dashboard, looked at together: what one chooses, all see. */
 export function RoomPage({ room: id }: { readonly room: string }) {
-  const [name, setName] = useState(() => localStorage.getItem(NAME_KEY) ?? '');
+  const [name, setName] = useState(() => GIVEN_NAME ?? localStorage.getItem(NAME_KEY) ?? '');
   const room = useRoom(id, name === '' ? undefined : name);
   const snapshot = useSyncExternalStore<RoomSnapshot | undefined>(
     room?.subscribe ?? unsubscribed,
@@ -71,10 +73,10 @@ export function RoomPage({ room: id }: { readonly room: string }) {
                     status={snapshot.status}
                     save={(text) => attempt(room.status(text === '' ? null : text))}
                   />
+                  <PastOf room={room} snapshot={snapshot} />
                 </div>
                 <Trouble snapshot={snapshot} failure={failure} />
                 <Notes state={snapshot.state} topics={topics} by={by} change={change} />
-                <PastOf room={room} snapshot={snapshot} />
               </section>
             )
           }
