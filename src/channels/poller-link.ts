@@ -153,7 +153,7 @@ export class PollerLink implements ChannelLink {
     };
     const timeoutMs = channel.topic.timeoutMs + WATCH_EXTRA_MS;
     // A poller asks for a while for whatever it is told to watch: not for those who have gone.
-    const wanted = (): boolean => this.#channels.get(channel.key) === local;
+    const wanted = (): boolean => local !== undefined && this.#channels.get(channel.key) === local;
     if (alone) this.#muted.add(local);
     try {
       return await this.parts.kernel.call<Watched>(this.process.name, message, { timeoutMs, idempotent: true, wanted });
@@ -336,6 +336,7 @@ export class PollerLink implements ChannelLink {
         try {
           // Silent because it has ended, perhaps: then our hold starts it again.
           await this.renew(channel.key);
+          if (this.#channels.get(channel.key) !== channel) continue;
           await channel.refresh();
           // Cut off again meanwhile: that was the stand-in's answer.
           if (this.parts.emergency?.cutOff.away) this.#behind.add(channel);

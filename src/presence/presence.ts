@@ -19,6 +19,8 @@ interface Entry {
   readonly viewers: LocalViewers;
   /** The detail that the cluster has; `null`: no hold is there. */
   written: string | null;
+  /** Name of the process that is held so. */
+  heldAt: string | null;
   /** Names of the processes on which there is, or may be, a hold for it. */
   readonly places: Set<string>;
   /** The cluster may have forgotten it. */
@@ -74,11 +76,13 @@ export class Presence {
    */
   async join(watchable: Watchable, viewer: string, user: string): Promise<void> {
     const entry = this.#entry(watchable);
+    // One that is just being left may have belonged to another process.
+    entry.watchable = watchable;
     if (!entry.viewers.join(viewer, user, this.kernel.clock.now())) return;
     entry.untold = true;
     try {
       // A writer that was just ending when we came has not seen us: then it is our turn.
-      while (entry.written === null && entry.viewers.size > 0) {
+      while (entry.heldAt !== entry.watchable.process.name && entry.viewers.size > 0) {
         if (this.#closed) throw new PollcastError('UNAVAILABLE', 'this node is stopping; connect again');
         if (this.away()) return this.#writeSoon(entry, GATHER_MS);
         await this.#write(entry);
@@ -159,6 +163,7 @@ export class Presence {
         watchable,
         viewers: new LocalViewers(),
         written: null,
+        heldAt: null,
         places: new Set(),
         doubt: false,
         untold: false,
@@ -202,7 +207,7 @@ export class Presence {
       const { watchable } = entry;
       const { key, process } = watchable;
       const wanted = viewers.size > 0 && !this.#closed ? JSON.stringify(viewers.describe(watchable.showUsers)) : null;
-      const missing = wanted !== null && (wanted !== entry.written || entry.doubt || !places.has(process.name));
+      const missing = wanted !== null && (wanted !== entry.written || entry.doubt || entry.heldAt !== process.name);
       // A process that is held no more is let go only once the one in its place is held.
       const surplus = [...places].find((name) => wanted === null || name !== process.name);
       if (!missing && surplus === undefined) break;
@@ -213,10 +218,11 @@ export class Presence {
           // When the last one leaves while a place is sought for the process, it is taken back now, not when one is found.
           await this.kernel.hold(process, key, wanted, () => viewers.size > 0 && !this.#closed);
           entry.written = wanted;
+          entry.heldAt = process.name;
         } else if (surplus !== undefined) {
           await this.kernel.unhold(surplus, key);
           places.delete(surplus);
-          if (wanted === null) entry.written = null;
+          if (entry.heldAt === surplus) entry.heldAt = entry.written = null;
         }
       } catch (error) {
         // It may or may not be there now: the next step settles it either way.

@@ -80,7 +80,8 @@ describe('presence', () => {
           else if (one.do === 'forget') kernel.forgetAll();
           else if (one.do === 'place') {
             pollers[one.channel] = `poller:t#${one.partition}`;
-            presence.place(watchable(`c${one.channel}`, pollers[one.channel]));
+            // Of a channel that nobody watches, whoever comes next says where it belongs.
+            if (wanted[one.channel]?.size) presence.place(watchable(`c${one.channel}`, pollers[one.channel]));
           } else {
             const [viewer, set] = [`v${one.viewer}`, wanted[one.channel] as Set<string>];
             if (one.do === 'leave') {
