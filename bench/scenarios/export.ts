@@ -2,18 +2,23 @@ import { execFile } from 'node:child_process';
 import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { io, type Socket } from 'socket.io-client';
 import { figure, type Bench, type Goal, type Scenario } from '../support/bench.js';
 import { cpuOf, rssOf } from '../support/cpu.js';
 import type { HubNode } from '../support/node.js';
 import type { PostgresService } from '../support/services.js';
-import { median } from '../support/stats.js';
+import { median, spread } from '../support/stats.js';
 
 const ROUNDS = 3;
 const LEAST_SPEED = 0.5;
 const MOST_GROWTH_MB = 150;
 const RSS_EVERY_MS = 50;
+
+/** Of the topic that somebody else watches meanwhile: its result changes each time. */
+const FRAME_MS = 100;
+const CALM_MS = 3_000;
 
 const SELECT = 'SELECT id, at, region, customer, amount, note FROM sales ORDER BY id';
 
@@ -32,6 +37,8 @@ interface Run {
   readonly cpu?: number;
   /** Peak of its resident memory above what it was before, in MB. */
   readonly growthMb?: number;
+  /** From each frame that somebody else watches to the next, in ms; absent of psql. */
+  readonly gaps?: readonly number[];
 }
 
 export const exporting: Scenario = {
@@ -50,12 +57,15 @@ export const exporting: Scenario = {
         'bench/sales.sql': topic(rows),
         'bench/part.sql': topic(rows / 10),
         'bench/warm.sql': topic(1_000),
+        'bench/clock.sql': `/*\ninterval: ${FRAME_MS}ms\n*/\nSELECT extract(epoch FROM clock_timestamp()) AS at`,
       }),
     });
     const socket = await connected(bench, node);
+    const watcher = await watch(await connected(bench, node));
     const folder = await mkdtemp(join(tmpdir(), 'pollcast-bench-export-'));
     bench.defer(() => rm(folder, { recursive: true, force: true }));
-    for (const format of ['csv', 'xlsx', 'pdf']) await hubExports(node, socket, 'bench.warm', format);
+    for (const format of ['csv', 'xlsx', 'pdf']) await hubExports(node, socket, 'bench.warm', format, watcher);
+    const calm = watcher.gaps(await sleep(CALM_MS, performance.now()));
 
     const seen = new Map<string, Run[]>([
       ['psql \\copy', []],
@@ -63,7 +73,7 @@ export const exporting: Scenario = {
     ]);
     for (let round = 0; round < bench.size(ROUNDS, 1); round++) {
       seen.get('psql \\copy')?.push(await psqlCopies(postgres, join(folder, 'copy.csv'), rows));
-      seen.get('pollcast csv')?.push(await hubExports(node, socket, 'bench.sales', 'csv'));
+      seen.get('pollcast csv')?.push(await hubExports(node, socket, 'bench.sales', 'csv', watcher));
       bench.say(
         `round ${round + 1}: ${[...seen].map(([name, runs]) => `${name} ${figure(runs.at(-1)?.seconds ?? NaN)} s`).join(', ')}`,
       );
@@ -71,7 +81,7 @@ export const exporting: Scenario = {
     const [copied, exported] = [seen.get('psql \\copy') ?? [], seen.get('pollcast csv') ?? []];
     // Whoever is fast because rows are missing is not fast.
     if (exported.some(({ bytes }, i) => bytes !== copied[i]?.bytes)) throw new Error('the two files are not alike');
-    seen.set('pollcast xlsx', [await hubExports(node, socket, 'bench.part', 'xlsx')]);
+    seen.set('pollcast xlsx', [await hubExports(node, socket, 'bench.part', 'xlsx', watcher)]);
 
     const table = [...seen].map(([name, runs]) => {
       const count = name === 'pollcast xlsx' ? rows / 10 : rows;
@@ -97,7 +107,25 @@ export const exporting: Scenario = {
         met: growth <= MOST_GROWTH_MB,
       },
     ];
-    return { tables: [{ title: `export: ${rows} rows`, rows: table }], goals };
+    const others = [['nothing', calm] as const, ...[...seen].map(([name, runs]) => [name, gapsOf(runs)] as const)]
+      .filter(([, gaps]) => gaps.length > 0)
+      .map(([name, gaps]) => {
+        const { count, p50, p95, max } = spread(gaps);
+        return {
+          'while the node makes': name,
+          frames: count,
+          'p50 ms': figure(p50),
+          'p95 ms': figure(p95),
+          'max ms': figure(max),
+        };
+      });
+    return {
+      tables: [
+        { title: `export: ${rows} rows`, rows: table },
+        { title: `export: between two frames of a topic of ${FRAME_MS} ms on the same node`, rows: others },
+      ],
+      goals,
+    };
   },
 };
 
@@ -138,8 +166,37 @@ async function connected(bench: Bench, node: HubNode): Promise<Socket> {
   return socket;
 }
 
+interface Watcher {
+  /** Between the frames that came since then (of `performance.now()`). */
+  gaps(since: number): number[];
+}
+
+/** Somebody who watches another topic on the same node. */
+async function watch(socket: Socket): Promise<Watcher> {
+  const times: number[] = [];
+  socket.on('frame', () => times.push(performance.now()));
+  const answer = (await socket.emitWithAck('subscribe', { topic: 'bench.clock' })) as { ok: boolean; error?: unknown };
+  if (!answer.ok) throw new Error(`refused: ${JSON.stringify(answer.error)}`);
+  return {
+    gaps(since) {
+      const seen = times.filter((at) => at >= since);
+      return seen.slice(1).map((at, i) => at - (seen[i] ?? at));
+    },
+  };
+}
+
+function gapsOf(runs: readonly Run[]): number[] {
+  return runs.flatMap(({ gaps = [] }) => gaps);
+}
+
 /** From the request to the announcement that the file is there. */
-async function hubExports(node: HubNode, socket: Socket, topic: string, format: string): Promise<Run> {
+async function hubExports(
+  node: HubNode,
+  socket: Socket,
+  topic: string,
+  format: string,
+  watcher: Watcher,
+): Promise<Run> {
   const before = rssOf(node.pid);
   let peak = before;
   const look = setInterval(() => (peak = Math.max(peak, rssOf(node.pid))), RSS_EVERY_MS);
@@ -155,9 +212,16 @@ async function hubExports(node: HubNode, socket: Socket, topic: string, format: 
     if (!answer.ok) throw new Error(`refused: ${JSON.stringify(answer.error)}`);
     const view = await over;
     const seconds = (performance.now() - began) / 1000;
+    const gaps = watcher.gaps(began);
     if (view.state !== 'ready') throw new Error(`${format} of ${topic}: ${view.state} ${view.error?.message ?? ''}`);
     await socket.emitWithAck('export:dismiss', { id: view.id });
-    return { seconds, bytes: view.bytes ?? 0, cpu: cpuOf(node.pid) - cpuBefore, growthMb: (peak - before) / 2 ** 20 };
+    return {
+      seconds,
+      bytes: view.bytes ?? 0,
+      cpu: cpuOf(node.pid) - cpuBefore,
+      growthMb: (peak - before) / 2 ** 20,
+      gaps,
+    };
   } finally {
     clearInterval(look);
     socket.off('export');

@@ -72,6 +72,9 @@ test('the page comes through nginx and is live: figures, charts, tables', async 
   );
   await atLeast('.viewers', 1);
   expect(await page.locator('.viewers').first().textContent()).toMatch(/1 viewer/);
+  // Whatever is shown can be had as a file.
+  const shown = page.locator('.headline, .panel');
+  expect(await shown.filter({ has: page.locator('.export-button') }).count()).toBe(await shown.count());
 });
 
 test('a chart is redrawn and numbers change, without anybody touching the page', async () => {

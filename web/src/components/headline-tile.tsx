@@ -1,4 +1,5 @@
 import type { Headline } from '../dashboard.js';
+import { ExportButton } from '../exports/export-button.js';
 import { formatChange, formatNumber, NOTHING } from '../format.js';
 import { useWatched } from '../hooks/panel.js';
 import { usePinned } from '../hooks/pinned.js';
@@ -33,6 +34,7 @@ export function HeadlineTile({ headline: { spec, topic }, params }: HeadlineTile
       <h3>
         {spec.label} <span className="headline-unit">{spec.unit}</span>
       </h3>
+      <ExportButton topic={topic} params={params} />
       <p className="headline-value" data-loading={value === undefined && trouble === undefined}>
         {value === undefined ? NOTHING : formatNumber(value, spec.format)}
       </p>
