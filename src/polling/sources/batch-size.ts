@@ -22,6 +22,7 @@ export class BatchSize {
   #msEach: number | undefined;
   #quickestEach: number | undefined;
   #bytesEach = 0;
+  #measured = 0;
   /** The largest batch that went well since the last time-out. */
   #largest: number | undefined;
 
@@ -56,8 +57,14 @@ export class BatchSize {
     return this.#quickestEach;
   }
 
+  /** How many statements were measured. */
+  get measured(): number {
+    return this.#measured;
+  }
+
   record(channels: number, elapsedMs: number, bytes: number): void {
     const each = elapsedMs / channels;
+    this.#measured += 1;
     this.#msEach = eased(this.#msEach, each);
     this.#quickestEach = Math.min(each, (this.#quickestEach ?? Infinity) * FORGETTING);
     this.#bytesEach = eased(this.#bytesEach, bytes / channels);

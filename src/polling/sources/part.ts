@@ -16,6 +16,8 @@ const MAX_ONES = 100;
 const MAX_SUSPECTS = 10_000;
 /** Below this time per channel sharing a statement is always cheaper: a statement of one's own costs about as much. */
 const WORTH_COMPARING_MS = 1;
+/** The first statement of a poller pays for the connection, the plan and what is not in memory yet: it says nothing of the form. */
+const WARM = 2;
 /** How much cheaper single statements must be to be preferred. */
 const CLEARLY = 0.7;
 /** Every so often the form that is not preferred is measured again. */
@@ -58,7 +60,7 @@ export class Part {
   choose(): FormName {
     if (this.oneByOne) return 'one';
     const many = this.sizes.many.quickestMs;
-    if (many === undefined || many < WORTH_COMPARING_MS) return 'many';
+    if (many === undefined || many < WORTH_COMPARING_MS || this.sizes.many.measured < WARM) return 'many';
     if (this.sizes.one.quickestMs === undefined) return 'one';
     this.#choices += 1;
     const other = this.preferred === 'many' ? 'one' : 'many';
