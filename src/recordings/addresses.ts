@@ -56,10 +56,9 @@ export class Addresses {
     return this.#any || this.#allowed.has(origin);
   }
 
-  /** For the browser's resolver: no other host has an address at all, for whatever the page may think of. */
-  get hosts(): readonly string[] | null {
-    if (this.#any) return null;
-    return [this.hub, ...this.#allowed].map((origin) => new URL(origin).hostname);
+  /** For the browser's own network, whatever the page may think of: the only ones that there are; `null`: all. */
+  get origins(): readonly URL[] | null {
+    return this.#any ? null : [this.hub, ...this.#allowed].map((origin) => new URL(origin));
   }
 }
 

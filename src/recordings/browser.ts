@@ -278,8 +278,7 @@ function unavailable(cause: unknown): PollcastError {
   return new PollcastError('UNAVAILABLE', 'The page could not be opened by the recorder.', undefined, { cause });
 }
 
-function argumentsOf({ hosts }: Addresses): string[] {
-  const only = hosts && `MAP * ~NOTFOUND , ${hosts.map((host) => `EXCLUDE ${host.replace(/[[\]]/g, '')}`).join(' , ')}`;
+function argumentsOf({ origins }: Addresses): string[] {
   return [
     '--disable-dev-shm-usage',
     '--block-new-web-contents',
@@ -287,6 +286,27 @@ function argumentsOf({ hosts }: Addresses): string[] {
     '--hide-scrollbars',
     // All frames of the page are then under the one guard.
     '--disable-site-isolation-trials',
-    ...(only === null ? [] : [`--host-resolver-rules=${only}`]),
+    ...(origins === null ? [] : fenced(origins)),
+  ];
+}
+
+/** Where there is nothing. */
+const NO_PROXY_IS_THERE = 'http://127.0.0.1:1';
+
+/**
+ * The guard of the page does not see all: a worker's websocket passes it by. So other hosts have no address, everything but the
+ * allowed origins is sent to a proxy that is not there, and nothing goes by UDP, which needs none.
+ */
+function fenced(origins: readonly URL[]): string[] {
+  const hosts = origins.map(({ hostname }) => `EXCLUDE ${hostname.replace(/[[\]]/g, '')}`);
+  const direct = origins.map(({ protocol, hostname, port }) => {
+    return `${hostname}:${port || (protocol === 'https:' ? 443 : 80)}`;
+  });
+  return [
+    `--host-resolver-rules=${['MAP * ~NOTFOUND', ...hosts].join(' , ')}`,
+    `--proxy-server=${NO_PROXY_IS_THERE}`,
+    // Else this machine's own addresses would need no proxy.
+    `--proxy-bypass-list=${['<-loopback>', ...direct].join(';')}`,
+    '--force-webrtc-ip-handling-policy=disable_non_proxied_udp',
   ];
 }

@@ -91,6 +91,26 @@ describe('the pool of recorders', () => {
     expect(workers()).toHaveLength(3);
   });
 
+  it('counts one whose node has died: it gets the next room there is, before any that waits; nodes join at any time', async () => {
+    const a = await node('a', { slots: 1 });
+    const b = await node('b', { slots: 1 });
+    const ids: string[] = [];
+    for (let i = 0; i < 3; i++) ids.push((await cluster.within(a.all.start(request()))).id);
+    await cluster.time.advance(TICK_MS * 3);
+    const [first = '', second = '', third = ''] = ids;
+    expect(workers().sort()).toEqual([first, second].map(recordingName).sort());
+    await cluster.kill(b);
+    await cluster.time.advance(LEASE_MS * 2);
+    // One of the two is without a node, and the room that is left is taken.
+    expect(workers()).toHaveLength(1);
+    await node('c', { slots: 1 });
+    await cluster.time.advance(LEASE_MS * 2);
+    expect(workers().sort()).toEqual([first, second].map(recordingName).sort());
+    await node('d', { slots: 1 });
+    await cluster.time.advance(LEASE_MS * 2);
+    expect(workers()).toContain(recordingName(third));
+  });
+
   it('moves at once, though it waits for a node that does not answer', async () => {
     let asked = 0;
     const never = (): Promise<void> => {

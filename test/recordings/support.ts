@@ -1,10 +1,8 @@
 import { execFile } from 'node:child_process';
-import { chmod, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { readFileSync } from 'node:fs';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Socket } from 'socket.io-client';
 import { WebSocket } from 'ws';
@@ -13,18 +11,14 @@ import type { Recording } from '../../client/index.js';
 import { markedProcesses } from '../../src/recordings/mark.js';
 import { STUDIOS_FOLDER } from '../../src/recordings/studio.js';
 import { call, connectSocket } from '../cluster/viewer.js';
+import { HEIGHT, startClockPage, WIDTH } from '../support/clock-page.js';
 import { eventually } from '../support/eventually.js';
 import type { TestNode } from '../support/node.js';
+import { recorderPrograms } from '../support/recorder-programs.js';
 
 const run = promisify(execFile);
 
-export const WIDTH = 640;
-export const HEIGHT = 360;
-/** The clock's bits: black and white blocks, so that they outlive any encoder. */
-const BITS = 32;
-const BLOCK = 20;
-/** So much at a time is taken by a page that grows. */
-const PIECE = 16 * 1024 ** 2;
+export { clocksIn, drift, HEIGHT, missingBy, percentile, WIDTH } from '../support/clock-page.js';
 
 export interface Recorder {
   /** What a node needs to record the clock page. */
@@ -37,27 +31,17 @@ export interface Recorder {
   answer(): void;
   /** Makes one page that shows `growing` take so many bytes more. */
   grow(bytes: number): void;
+  /** How often a page that is nosy has tried all that it can. */
+  tried(): number;
   stop(): Promise<void>;
 }
 
 /** Chromium and ffmpeg as programs that need no environment of their own, and a page that tells the time. */
 export async function startRecorder(): Promise<Recorder> {
   const folder = await mkdtemp(join(tmpdir(), 'pollcast-recorder-test-'));
-  const wrap = async (name: string, bin: string, env: Record<string, string>): Promise<string> => {
-    const file = join(folder, name);
-    const exports = Object.entries(env).map(([key, value]) => `export ${key}='${value}'\n`);
-    await writeFile(file, `#!/bin/sh\n${exports.join('')}exec '${bin}' "$@"\n`);
-    await chmod(file, 0o755);
-    return file;
-  };
-  const [chromium, ffmpeg] = [await provide('chromium'), await provide('ffmpeg')];
-  const programs = {
-    chromium: await wrap('chromium', chromium.bin, chromium.env),
-    ffmpeg: await wrap('ffmpeg', ffmpeg.bin, ffmpeg.env),
-    ffprobe: await wrap('ffprobe', join(dirname(ffmpeg.bin), 'ffprobe'), ffmpeg.env),
-  };
-  const { server, answer, grow } = await clockServer();
-  const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const programs = await recorderPrograms(folder, await provide('chromium'), await provide('ffmpeg'));
+  const page = await startClockPage();
+  const { origin, answer, grow } = page;
   return {
     env: {
       CHROMIUM_PATH: programs.chromium,
@@ -72,106 +56,12 @@ export async function startRecorder(): Promise<Recorder> {
     clock: `${origin}/`,
     answer,
     grow,
+    tried: () => page.tried,
     async stop() {
-      server.closeAllConnections();
-      await new Promise((done) => server.close(done));
+      await page.stop();
       await rm(folder, { recursive: true, force: true });
     },
   };
-}
-
-/**
- * `/`: the wall clock in ms, its lowest bits as blocks, drawn anew with each frame. `/away`: redirects elsewhere. `/never`: has to
- * be answered by hand. `/growing`: the clock, in a page that takes memory when it is told to.
- */
-async function clockServer(): Promise<{ server: Server; answer(): void; grow(bytes: number): void }> {
-  const waiting: (() => void)[] = [];
-  let growth = 0;
-  const server = createServer((request, response) => {
-    if (request.url === '/growth') {
-      response.end(String(growth));
-      growth = 0;
-      return;
-    }
-    if (request.url === '/never') {
-      waiting.push(() => response.end('at last'));
-      return;
-    }
-    if (request.url === '/away') {
-      response.writeHead(302, { location: 'http://127.0.0.1:9/' }).end();
-      return;
-    }
-    response.setHeader('content-type', 'text/html').end(`<!doctype html><title>clock</title>
-      <body style="margin:0"><canvas width="${BITS * BLOCK}" height="${HEIGHT}"></canvas><script>
-        const pen = document.querySelector('canvas').getContext('2d');
-        const draw = () => {
-          const bits = (Date.now() % 2 ** ${BITS}).toString(2).padStart(${BITS}, '0');
-          for (let i = 0; i < ${BITS}; i++) {
-            pen.fillStyle = bits[i] === '1' ? '#fff' : '#000';
-            pen.fillRect(i * ${BLOCK}, 0, ${BLOCK}, ${HEIGHT});
-          }
-          requestAnimationFrame(draw);
-        };
-        draw();
-        const held = [];
-        const grow = async () => {
-          const bytes = Number(await (await fetch('/growth')).text());
-          // Each page of memory is written to: only then it is there.
-          for (let left = bytes; left > 0; left -= ${PIECE}) {
-            held.push(new Uint8Array(${PIECE}).fill(1));
-            // In between it answers: it is to grow, not to hang.
-            await new Promise((resolve) => setTimeout(resolve));
-          }
-          setTimeout(grow, 200);
-        };
-        if (location.pathname === '/growing') grow();
-      </script>`);
-  });
-  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
-  return { server, answer: () => waiting.forEach((end) => end()), grow: (bytes) => void (growth = bytes) };
-}
-
-/** The wall clock that each frame of a video shows, in ms modulo 2^32. */
-export async function clocksIn(recorder: Recorder, file: string): Promise<number[]> {
-  const { stdout } = await run(
-    recorder.ffmpeg,
-    [
-      '-v',
-      'error',
-      '-i',
-      file,
-      '-vf',
-      `crop=${BITS * BLOCK}:2:0:100,scale=${BITS}:1:flags=area`,
-      '-pix_fmt',
-      'gray',
-      '-f',
-      'rawvideo',
-      '-',
-    ],
-    { encoding: 'buffer', maxBuffer: 64 * 1024 * 1024 },
-  );
-  const frames: number[] = [];
-  for (let i = 0; i + BITS <= stdout.length; i += BITS) {
-    frames.push(stdout.subarray(i, i + BITS).reduce((sum, pixel) => sum * 2 + (pixel > 127 ? 1 : 0), 0));
-  }
-  return frames;
-}
-
-/** How far each frame's clock is from where the first frame's says that it should be, in ms. */
-export function drift(clocks: readonly number[]): number[] {
-  return clocks.map((clock, i) => clock - (clocks[0] as number) - i * 100);
-}
-
-export function percentile(values: readonly number[], part: number): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length * part)] ?? NaN;
-}
-
-/**
- * Seconds that are missing in a video, by the clock that its frames show, up to where `at` seconds of it are over. The median
- * of what follows: a page that a busy machine does not let draw shows an older time for a moment.
- */
-export function missingBy(clocks: readonly number[], at: number): number {
-  return percentile(drift(clocks).slice(Math.ceil(at * 10)), 0.5) / 1_000;
 }
 
 export async function probe(

@@ -34,7 +34,7 @@ export class Workshop {
       ...{ cluster: 'workshop', node: 'n1', size: { width: WIDTH, height: HEIGHT }, clock, log },
       addresses: async () => addresses,
       ticket: () => ({ name: 'ticket', value: 'none' }),
-      ...{ framesPerSecond: 10, segmentSeconds: 2, heartbeatMs: 500, deadlineMs: 3_000 },
+      ...{ framesPerSecond: 10, segmentSeconds: 2, heartbeatMs: 500, deadlineMs: 8_000 },
       get memoryBytes() {
         return memoryBytes();
       },
