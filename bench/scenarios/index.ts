@@ -6,6 +6,7 @@ import { flat } from './flat.js';
 import { memory } from './memory.js';
 import { names } from './names.js';
 import { quiet } from './quiet.js';
+import { recordings } from './recordings.js';
 import { rooms } from './rooms.js';
 import { rows } from './rows.js';
 import { slow } from './slow.js';
@@ -27,4 +28,5 @@ export const scenarios: readonly Scenario[] = [
   slow,
   exporting,
   rooms,
+  recordings,
 ];
