@@ -69,6 +69,7 @@ export class RowsClock {
   }
 
   async #tell(seconds: number): Promise<void> {
+    process.send?.('written');
     // Whatever ends with the last rows has ended by then.
     await new Promise((wake) => setTimeout(wake, 500));
     // Before the answer is made, which is larger than what is looked for.

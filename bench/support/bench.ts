@@ -58,8 +58,8 @@ export class Bench {
     this.#releases.push(release);
   }
 
-  async postgres(): Promise<PostgresService> {
-    const service = await startPostgres();
+  async postgres(options?: { readonly fsync: boolean }): Promise<PostgresService> {
+    const service = await startPostgres(options);
     this.defer(() => service.stop());
     return service;
   }

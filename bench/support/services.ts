@@ -19,10 +19,10 @@ export interface PostgresService extends Service {
   query<Row extends pg.QueryResultRow>(text: string, values?: unknown[]): Promise<Row[]>;
 }
 
-/** A Postgres of the bench's own, without fsync: what is measured reads. */
-export async function startPostgres(): Promise<PostgresService> {
+/** A Postgres of the bench's own. Most of what is measured reads, and needs no `fsync`. */
+export async function startPostgres({ fsync = false } = {}): Promise<PostgresService> {
   const { startEmbeddedPostgres } = await hubModule<typeof embedded>('embedded/postgres.js');
-  const server = await startEmbeddedPostgres({ fsync: false, settings: { max_connections: '200', jit: 'off' } });
+  const server = await startEmbeddedPostgres({ fsync, settings: { max_connections: '200', jit: 'off' } });
   const pool = new pg.Pool({ connectionString: server.url, max: 2 });
   pool.on('error', () => undefined);
   await pool.query('create extension if not exists pg_stat_statements');

@@ -124,13 +124,16 @@ export class GroupWriter {
   }
 
   async #tell(group: readonly Write[], seen: readonly SeenRow[]): Promise<void> {
-    const missing = new Set(group);
     for (const one of seen) {
       const write = group[one.at] as Write;
-      missing.delete(write);
       if (write.row.state === 'writing') this.events.written(write, one);
     }
-    if (missing.size > 0) await this.#explain([...missing], false);
+    if (seen.length === group.length) return;
+    const told = new Set(seen.map(({ at }) => at));
+    await this.#explain(
+      group.filter((_, at) => !told.has(at)),
+      false,
+    );
   }
 
   /** Finds out why rows were not written, or (`doubt`) whether they were. */
