@@ -52,6 +52,8 @@ export class ExportProcess implements Running<ExportMessage, ExportAnswer> {
     private readonly context: ProcessContext<ExportState>,
   ) {
     this.#record = context.saved?.export ?? null;
+    // The owner before it may have told something just now.
+    if (context.origin !== 'first') this.#announcedAt = parts.clock.monotonic();
     if (isUnderWay(this.#record)) this.#begin();
     else {
       this.#awaitExpiry();

@@ -9,6 +9,8 @@ export interface RoomViewer {
   readonly id: string;
   readonly user: string;
   readonly name: string;
+  /** What it has open is counted here, once for each room. Absent: by nobody. `open` throws when there may be no more. */
+  readonly seats?: { open(): void; close(): void };
   tell(event: RoomEvent): void;
 }
 

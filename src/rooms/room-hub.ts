@@ -79,8 +79,10 @@ export class RoomHub {
     return this.#turns.take(viewer.id, room, async () => {
       if (this.#closed) throw new PollcastError('UNAVAILABLE', 'this node is stopping; connect again');
       const { kernel } = this.parts;
+      // In its turn: joins and leaves that were sent at once would else count each other's.
+      const again = this.isIn(room, viewer.id);
+      if (!again) viewer.seats?.open();
       const local = this.#local(room);
-      const again = local.has(viewer.id);
       const since = local.window(viewer.id)?.since ?? kernel.clock.now();
       const before = local.enter(viewer, since);
       this.#known.add(viewer.id);
@@ -93,7 +95,10 @@ export class RoomHub {
         local.admit(viewer.id, snapshot.version);
         if (!this.#writerRuns) this.#startWriter();
       } catch (error) {
-        if (!again) await this.#remove(local, viewer.id);
+        if (!again) {
+          viewer.seats?.close();
+          await this.#remove(local, viewer.id);
+        }
         // It has still what it had, and is told what comes after it.
         else if (before !== null) local.admit(viewer.id, before);
         throw error;
@@ -105,7 +110,9 @@ export class RoomHub {
   leave(room: string, { id, user }: Pick<RoomViewer, 'id' | 'user'>): Promise<void> {
     return this.#turns.take(id, room, async () => {
       const local = this.#rooms.get(room);
-      if (!local?.has(id)) throw notIn(room);
+      const window = local?.window(id);
+      if (!local || !window) throw notIn(room);
+      window.viewer.seats?.close();
       await this.#remove(local, id);
       await this.call(room, { do: 'leave', user });
     });

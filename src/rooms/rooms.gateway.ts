@@ -40,24 +40,18 @@ export class RoomsGateway implements OnGatewayDisconnect {
     await acknowledged(this.log, ack, async (acknowledge) => {
       const { room, name } = parseMessage(joinSchema, body);
       const { identity, session } = this.access.of(socket);
-      const another = !this.hub.isIn(room, socket.id);
-      // A room counts as a channel: what a connection may have open has one limit.
-      if (another) session.openChannel();
-      try {
-        const viewer = {
-          id: socket.id,
-          user: identity.user,
-          name: name ?? identity.user,
-          tell: (event: object) => void socket.emit('room', event),
-        };
-        await this.hub.join(room, viewer, (snapshot) => acknowledge({ room, ...snapshot }));
-        if (socket.connected) this.#life.watch(socket);
-        // Gone on its way in: nobody else will tell.
-        else this.hub.leaveAll(socket.id);
-      } catch (error) {
-        if (another) session.closeChannel();
-        throw error;
-      }
+      const viewer = {
+        id: socket.id,
+        user: identity.user,
+        name: name ?? identity.user,
+        // A room counts as a channel: what a connection may have open has one limit.
+        seats: { open: () => session.openChannel(), close: () => session.closeChannel() },
+        tell: (event: object) => void socket.emit('room', event),
+      };
+      await this.hub.join(room, viewer, (snapshot) => acknowledge({ room, ...snapshot }));
+      if (socket.connected) this.#life.watch(socket);
+      // Gone on its way in: nobody else will tell.
+      else this.hub.leaveAll(socket.id);
     });
   }
 
@@ -69,9 +63,8 @@ export class RoomsGateway implements OnGatewayDisconnect {
   ): Promise<void> {
     await acknowledged(this.log, ack, async (acknowledge) => {
       const { room } = parseMessage(roomSchema, body);
-      const { identity, session } = this.access.of(socket);
-      await this.hub.leave(room, { id: socket.id, user: identity.user });
-      session.closeChannel();
+      const { user } = this.access.of(socket).identity;
+      await this.hub.leave(room, { id: socket.id, user });
       acknowledge({});
     });
   }

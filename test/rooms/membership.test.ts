@@ -60,6 +60,20 @@ describe('who is in a room', () => {
     expect(ada.comings).toEqual(['+bob', '-bob']);
   });
 
+  it('is counted once, however joins and leaves cross each other', async () => {
+    bench = new RoomBench();
+    const node = await bench.node('a');
+    const ada = await bench.enter(node, 'r', 'ada');
+    expect(ada.seated).toBe(1);
+    await Promise.all([ada.leave(), ada.join(), ada.join()]);
+    expect(ada.seated).toBe(1);
+    await Promise.all([ada.leave(), ada.join(), ada.leave()]);
+    expect(ada.seated).toBe(0);
+    await expect(ada.leave()).rejects.toMatchObject({ code: 'NOT_SUBSCRIBED' });
+    await Promise.all([ada.join(), ada.join(), ada.leave(), ada.join()]);
+    expect(ada.seated).toBe(1);
+  });
+
   it('is silent for a while, and counts again as soon as there is a sign of life', async () => {
     const ada = await bench.enter(a, 'r', 'ada');
     const bob = await bench.enter(b, 'r', 'bob');

@@ -33,6 +33,9 @@ export interface RoomNode extends VirtualNode {
 /** A window on a room, as a gateway makes it, with what it was told. */
 export class Window implements RoomViewer {
   readonly events: RoomEvent[] = [];
+  /** Rooms that are counted for it. */
+  seated = 0;
+  readonly seats = { open: () => void (this.seated += 1), close: () => void (this.seated -= 1) };
   view: RoomSnapshot | null = null;
 
   constructor(
