@@ -32,6 +32,8 @@ export interface TakeParts {
 /** One picture of a page is some 50 to 200 KB: seconds of frames that the encoder has not taken. */
 const BACKLOG_BYTES = 8 * 1024 * 1024;
 const ENCODER_PATIENCE_MS = 5_000;
+/** A browser that answers and yet draws nothing is of no use. */
+const FIRST_PICTURE_MS = 20_000;
 /** The process itself stood still for so long: what was on the page meanwhile, nobody saw. */
 const PAUSED_MS = 5_000;
 
@@ -68,9 +70,13 @@ export class Take {
 
   /** Resolves with the first picture: from then on it is recorded. */
   async start(): Promise<void> {
-    const { browser } = this.parts;
+    const { browser, clock } = this.parts;
+    const came = new AbortController();
     await new Promise<void>((resolve, reject) => {
       void this.fault.then((fault) => reject(new Error(fault)));
+      void sleep(clock, FIRST_PICTURE_MS, came.signal).then(() => {
+        if (!came.signal.aborted) reject(new Error('the browser shows no picture of the page'));
+      });
       browser
         .watch((picture) => {
           if (this.#finishing) return;
@@ -78,7 +84,7 @@ export class Take {
           resolve();
         })
         .catch(reject);
-    });
+    }).finally(() => came.abort());
     this.#begin();
   }
 

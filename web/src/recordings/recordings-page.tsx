@@ -60,7 +60,7 @@ function Item({ recording, shown, open }: ItemProps) {
         <span className="recording-name">{titleOf(recording)}</span>
       </button>
       <p className="recording-facts">{factsOf(recording)}</p>
-      <p className="recording-state" data-state={state}>
+      <p className="recording-state" data-state={recording.ended === 'stopped' && error ? 'stopped' : state}>
         {error?.message ?? STATE_WORDS[state]}
       </p>
       {isUnderWay(recording) && state !== 'finishing' && (
