@@ -279,13 +279,24 @@ export class RoomHub {
     });
   }
 
+  /** A hold starts a room too, but waits for its turn, and whoever has that may be waiting for the room. */
+  #startAgain(locals: readonly LocalRoom[]): void {
+    for (const { room } of locals) {
+      this.parts.kernel
+        .ensure(roomProcess(room))
+        .catch((error: unknown) => this.parts.log.debug({ err: error, room }, 'not started again yet'));
+    }
+  }
+
   async #look(): Promise<void> {
     const locals = [...this.#rooms.values()];
     if (locals.length === 0) return;
     const running = new Set((await this.parts.kernel.processes()).map(({ name }) => name));
     this.#writerRuns = running.has(WRITER.name);
     if (!this.#writerRuns) this.#startWriter();
-    this.#holdAll(locals.filter(({ room }) => !running.has(roomProcess(room).name)));
+    const ended = locals.filter(({ room }) => !running.has(roomProcess(room).name));
+    this.#startAgain(ended);
+    this.#holdAll(ended);
     const versions = await this.parts.store.versions(locals.map(({ room }) => room));
     for (const [i, local] of locals.entries()) {
       if (local.version !== null && (versions[i] ?? 0) > local.version) local.catchUp();

@@ -61,9 +61,7 @@ describe('who is in a room', () => {
   });
 
   it('is counted once, however joins and leaves cross each other', async () => {
-    bench = new RoomBench();
-    const node = await bench.node('a');
-    const ada = await bench.enter(node, 'r', 'ada');
+    const ada = await bench.enter(a, 'r', 'ada');
     expect(ada.seated).toBe(1);
     await Promise.all([ada.leave(), ada.join(), ada.join()]);
     expect(ada.seated).toBe(1);
@@ -88,6 +86,25 @@ describe('who is in a room', () => {
     expect(ada.comings).toEqual(['+bob', '-bob', '+bob']);
     // It was connected all the time, and has everything.
     expect(bob.version).toBe(ada.version);
+    expect(bob.isGapless).toBe(true);
+  });
+});
+
+describe('a room that an operator has stopped', () => {
+  it('is back with all who are in it, also while somebody waits for its answer', async () => {
+    const [ada, bob] = [await bench.enter(a, 'r', 'ada'), await bench.enter(b, 'r', 'bob')];
+    await ada.change({ kept: 1 });
+    await bench.cluster.within(a.kernel.stop('room:r'));
+    expect(bench.running).not.toContain('room:r');
+    // Both ask before anybody has noticed.
+    const asked = [ada.status('there'), bob.status('there too')];
+    expect(await Promise.all(asked)).toHaveLength(2);
+    await pass(10_000);
+    expect((await bench.enter(b, 'r', 'cy')).view).toMatchObject({
+      state: { kept: 1 },
+      members: [{ user: 'ada' }, { user: 'bob' }, { user: 'cy' }],
+    });
+    expect(ada.comings).not.toContain('-bob');
     expect(bob.isGapless).toBe(true);
   });
 });
