@@ -4,7 +4,10 @@ import type { Database } from '../../src/database/database.js';
 import { DATABASE } from '../../src/node.tokens.js';
 // In an application of one's own: `from 'pollcast/nest'`.
 import { RowWorker, type RowSteps } from '../../src/rows/row-worker.decorator.js';
-import { scenario } from './scenario.js';
+import { readScenario } from './scenario.js';
+
+/** Read when this file is imported: a decorator's options are a part of its class. */
+const scenario = readScenario(process.env);
 
 interface Counter {
   readonly id: number;
@@ -44,6 +47,8 @@ class Counters implements OnModuleInit, OnApplicationShutdown {
       'INSERT INTO counters SELECT i, 3 FROM generate_series(1, $1::int) i ON CONFLICT DO NOTHING',
       [scenario.rows],
     );
+    // Those of a larger scenario before.
+    await this.#pool.query('DELETE FROM counters WHERE id > $1::int', [scenario.rows]);
     this.#timer = setInterval(() => void this.#look().catch(() => undefined), LOOK_MS);
   }
 

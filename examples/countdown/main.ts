@@ -5,7 +5,6 @@ import { fileURLToPath } from 'node:url';
 import { readConfig } from '../../src/config.js';
 import { describe } from '../../src/errors.js';
 import { runNode } from '../../src/main.js';
-import { CountdownModule } from './countdown.js';
 
 const folder = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 
@@ -14,6 +13,7 @@ const home = folder('../../var/countdown');
 mkdirSync(home, { recursive: true });
 process.chdir(home);
 try {
+  const { CountdownModule } = await import('./countdown.js');
   const config = readConfig({ TOPICS_DIR: folder('./topics'), DEMO: 'off', ...process.env });
   await runNode(config, [CountdownModule], folder('../../dist/web'));
 } catch (error) {

@@ -49,7 +49,10 @@ export function RowsPage() {
         ) : (
           <>
             <Headlines past={past} now={now} />
-            <section className="section" aria-label="Over the last two minutes">
+            <section className="section" aria-labelledby="rows-past">
+              <h2 className="unseen" id="rows-past">
+                Over the last two minutes
+              </h2>
               <div className="panels">
                 <ChartPanel title="Processes" past={past} values={PROCESSES} mark="area" />
                 <ChartPanel title="Steps per second" past={past} values={STEPS} mark="area" />
@@ -95,7 +98,10 @@ const TILES: readonly Tile[] = [
 
 function Headlines({ past, now }: { readonly past: readonly Moment[]; readonly now: Moment | undefined }) {
   return (
-    <section className="headlines" aria-label="Now, in the whole cluster">
+    <section className="headlines" aria-labelledby="rows-now">
+      <h2 className="unseen" id="rows-now">
+        Now, in the whole cluster
+      </h2>
       {TILES.map(({ label, unit, name, format }) => {
         const value = now?.[name];
         const samples = past.flatMap((moment) => {
@@ -103,7 +109,7 @@ function Headlines({ past, now }: { readonly past: readonly Moment[]; readonly n
           return then === null ? [] : [{ at: Date.parse(moment.at), value: then }];
         });
         return (
-          <section className="headline" key={name} aria-label={label}>
+          <section className="headline" key={name} aria-label={`${label} now`}>
             <Pulse beat={now?.at} />
             <h3>
               {label} <span className="headline-unit">{unit}</span>
