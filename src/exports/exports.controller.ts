@@ -1,6 +1,7 @@
 import { pipeline } from 'node:stream/promises';
 import { Get, Inject, Param, Req, Res } from '@nestjs/common';
 import type { Request, Response } from 'express';
+import { z } from 'zod';
 import { AccessService } from '../access/access.service.js';
 import { LINK_PARAM } from '../access/links.js';
 import { ApiController } from '../http/api.controller.js';
@@ -35,6 +36,9 @@ export class ExportsController {
       'Any node serves it, until the export expires, is dismissed, or is replaced by the next one. A browser that can send no ' +
       'token asks with the link that `export:link` answers.',
     path: { id: 'id of the export, as `export:request` answered it' },
+    query: z.object({
+      [LINK_PARAM]: z.string().optional().describe('as `export:link` answered it, instead of a token'),
+    }),
     headers: {
       Range: 'one range of bytes: 206 with that part',
       'If-Range': 'the `ETag` of before: the whole file when it is another one by now',

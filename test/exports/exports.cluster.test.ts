@@ -1,4 +1,3 @@
-import { execFile } from 'node:child_process';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,8 +9,18 @@ import { exportsRoot } from '../../src/exports/record.js';
 import { call } from '../cluster/viewer.js';
 import { startCluster, type TestCluster } from '../support/cluster.js';
 import { eventually } from '../support/eventually.js';
-import { projectRoot } from '../support/project.js';
-import { connect as arrive, copy, current, download, ended, exported, folders, JWT, request } from './users.js';
+import {
+  connect as arrive,
+  copy,
+  current,
+  download,
+  ended,
+  exported,
+  folders,
+  JWT,
+  orphans,
+  request,
+} from './users.js';
 
 const ADMIN = 'a-token-for-admins-of-the-test';
 const ROWS = 260_000;
@@ -53,6 +62,16 @@ async function connect(user: string, url = cluster.url): ReturnType<typeof arriv
   return arrived;
 }
 
+/** Of all nodes together. */
+async function figure(name: string): Promise<number> {
+  let sum = 0;
+  for (const { url } of cluster.nodes) {
+    const lines = (await (await fetch(`${url}/metrics`)).text()).split('\n');
+    sum += Number(lines.find((line) => line.startsWith(`pollcast_exports_${name} `))?.split(' ')[1] ?? 0);
+  }
+  return sum;
+}
+
 test('a csv is what COPY writes, from any node, as a whole or by a range, and only for its owner', async () => {
   const { socket, told } = await connect('ada');
   const asked = await request(socket, 'things');
@@ -90,6 +109,10 @@ test('a csv is what COPY writes, from any node, as a whole or by a range, and on
   await eventually(() => told.at(-1)?.state === 'ready');
   const progress = told.map((view) => view.progress);
   expect(progress).toEqual([...progress].sort((a, b) => a - b));
+
+  expect(await figure('ended_total{format="csv",state="ready"}')).toBe(1);
+  expect(await figure('rows_total{format="csv"}')).toBe(ROWS);
+  expect(await figure('downloaded_bytes_total')).toBeGreaterThanOrEqual(4 * bytes.length + 4_000_001);
 
   expect(await call(socket, 'export:dismiss', { id: 'another' })).toMatchObject({ error: { code: 'NOT_FOUND' } });
   expect(await call(socket, 'export:dismiss', { id: ready.id })).toEqual({ ok: true });
@@ -213,30 +236,13 @@ test('a file that no export knows is found and removed: by the tool, and by the 
   };
 
   await plant();
-  expect(await zombies()).toMatchObject([found]);
+  expect(await orphans(cluster, `file:${files}`)).toMatchObject([found]);
   expect(await api('')).toMatchObject([found]);
-  expect(await zombies('--clean')).toMatchObject([{ ...found, removed: true }]);
-  expect(await zombies()).toEqual([]);
+  expect(await orphans(cluster, `file:${files}`, '--clean')).toMatchObject([{ ...found, removed: true }]);
+  expect(await orphans(cluster, `file:${files}`)).toEqual([]);
   await plant();
   expect(await api('/clean', 'POST')).toMatchObject([{ ...found, removed: true }]);
   expect(await api('')).toEqual([]);
   expect((await folders(files)).some((one) => one.endsWith('nobodys'))).toBe(false);
   expect(await (await download('gus', ready.url, cluster.url)).text()).toBe('id,name\n1,x\n2,x\n');
 }, 60_000);
-
-/** The real tool, over the cluster's Redis and its storage. */
-async function zombies(...args: string[]): Promise<unknown> {
-  const { REDIS_URL, REDIS_PREFIX } = { REDIS_URL: cluster.redis.url, REDIS_PREFIX: cluster.prefix };
-  const env = { PATH: process.env.PATH, REDIS_URL, REDIS_PREFIX, STORAGE_URL: `file:${files}` };
-  const tool = [join(projectRoot, 'dist', 'cli.js'), 'zombies', '--json', ...args];
-  return new Promise((resolve, reject) => {
-    // It ends with 1 when there are some.
-    execFile(process.execPath, tool, { env }, (_error, stdout, stderr) => {
-      try {
-        resolve(JSON.parse(stdout));
-      } catch (cause) {
-        reject(new Error(`${stdout}\n${stderr}`, { cause }));
-      }
-    });
-  });
-}

@@ -1,6 +1,4 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { execFile } from 'node:child_process';
-import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import type { Socket } from 'socket.io-client';
 import { clusterMarkOf } from '../../src/cluster/cluster-mark.js';
@@ -10,10 +8,9 @@ import { Lookout, nodeNamed, others } from '../cluster/hub.js';
 import { call } from '../cluster/viewer.js';
 import { startCluster, type TestCluster } from '../support/cluster.js';
 import { eventually } from '../support/eventually.js';
-import { projectRoot } from '../support/project.js';
 import { startProxy, type TestProxy } from '../support/proxy.js';
 import { startS3, type TestS3 } from '../support/s3.js';
-import { connect, copy, current, download, ended, JWT, request } from './users.js';
+import { connect, copy, current, download, ended, JWT, orphans, request } from './users.js';
 
 /** Two pieces and a bit. */
 const ROWS = 230_000;
@@ -151,25 +148,8 @@ test('kill -9 of the exporting node: another goes on behind the pieces in the bu
 
   const nobodys = `${root()}/nobodys/7-00001.csv`;
   await storage.write(nobodys, Readable.from(['left']));
-  expect(await zombies()).toMatchObject([{ kind: 'orphan-file', name: `${root()}/nobodys` }]);
-  expect(await zombies('--clean')).toMatchObject([{ removed: true }]);
+  expect(await orphans(cluster, storageUrl)).toMatchObject([{ kind: 'orphan-file', name: `${root()}/nobodys` }]);
+  expect(await orphans(cluster, storageUrl, '--clean')).toMatchObject([{ removed: true }]);
   expect(await stored()).not.toContain(nobodys);
   expect(await whole()).toHaveLength(3);
 }, 120_000);
-
-/** The real tool, over the cluster's Redis and its bucket. */
-async function zombies(...args: string[]): Promise<unknown> {
-  const { url: REDIS_URL } = cluster.redis;
-  const env = { PATH: process.env.PATH, REDIS_URL, REDIS_PREFIX: cluster.prefix, STORAGE_URL: storageUrl };
-  const tool = [join(projectRoot, 'dist', 'cli.js'), 'zombies', '--json', ...args];
-  return new Promise((resolve, reject) => {
-    // It ends with 1 when there are some.
-    execFile(process.execPath, tool, { env }, (_error, stdout, stderr) => {
-      try {
-        resolve(JSON.parse(stdout));
-      } catch (cause) {
-        reject(new Error(`${stdout}\n${stderr}`, { cause }));
-      }
-    });
-  });
-}

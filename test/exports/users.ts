@@ -1,3 +1,4 @@
+import { execFile } from 'node:child_process';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
@@ -9,6 +10,7 @@ import type { ExportView } from '../../src/exports/record.js';
 import { call, connectSocket, type Answer } from '../cluster/viewer.js';
 import type { TestCluster } from '../support/cluster.js';
 import { eventually } from '../support/eventually.js';
+import { projectRoot } from '../support/project.js';
 
 const SECRET = 'a secret that only the issuer and the hub know';
 
@@ -86,4 +88,20 @@ export async function writers(storage: string, id: string): Promise<number[]> {
     .filter((name) => !name.startsWith('.'))
     .sort((a, b) => a.slice(a.indexOf('-')).localeCompare(b.slice(b.indexOf('-'))))
     .map((name) => Number(name.slice(0, name.indexOf('-'))));
+}
+
+/** What the real tool says, `pollcast zombies`, over the cluster's Redis and its storage. */
+export async function orphans({ redis, prefix }: TestCluster, storageUrl: string, ...args: string[]): Promise<unknown> {
+  const env = { PATH: process.env.PATH, REDIS_URL: redis.url, REDIS_PREFIX: prefix, STORAGE_URL: storageUrl };
+  const tool = [join(projectRoot, 'dist', 'cli.js'), 'zombies', '--json', ...args];
+  return new Promise((resolve, reject) => {
+    // It ends with 1 when there are some.
+    execFile(process.execPath, tool, { env }, (_error, stdout, stderr) => {
+      try {
+        resolve(JSON.parse(stdout));
+      } catch (cause) {
+        reject(new Error(`${stdout}\n${stderr}`, { cause }));
+      }
+    });
+  });
 }
