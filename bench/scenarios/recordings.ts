@@ -56,7 +56,7 @@ async function costs(bench: Bench, recorder: RecorderBench): Promise<Table> {
   const desk = await recorder.connect(node);
   const starts: number[] = [];
   const ends: number[] = [];
-  for (let round = 0; round < bench.size(5, 2, 10); round++) {
+  for (let round = 0; round < bench.size(3, 2, 10); round++) {
     let began = performance.now();
     const recording = heard(desk, 'recording');
     const id = await desk.start('/');
@@ -117,7 +117,7 @@ async function load(
   const read = (): number[] => [cpuOf(node.pid), ...groups.map(cpuOfAll)];
   const began = performance.now();
   const before = read();
-  await sleep(bench.size(8_000, 3_000));
+  await sleep(bench.size(6_000, 3_000));
   const seconds = (performance.now() - began) / 1_000;
   const [hub = NaN, ...others] = read().map((cpu, i) => (cpu - (before[i] ?? NaN)) / seconds);
   return { hub, others };
@@ -134,7 +134,7 @@ async function atOnce(bench: Bench, recorder: RecorderBench): Promise<{ table: T
   const rows: Record<string, number | string>[] = [];
   let most = 0;
   for (const { path, drawn } of bench.size([BUSY], [BUSY], [BUSY, CALM])) {
-    for (const count of bench.size([1, 2, 4, 6, 8], [1, 2], [1, 2, 4, 6, 8, 10, 12])) {
+    for (const count of bench.size([2, 4, 6, 8], [1, 2], [1, 2, 4, 6, 8, 10, 12])) {
       const ids = await Promise.all(Array.from({ length: count }, () => desk.start(`${recorder.page}${path}`)));
       for (const id of ids) await desk.made(id, 1);
       const pids = ids.flatMap((id) => Object.values(recorder.processes(id)).flat());
