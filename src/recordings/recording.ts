@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { Mount } from '../http/mount.js';
 import type { ProcessSpec } from '../kernel/ports/store.js';
 
 export const RECORDING_KIND = 'recording';
@@ -83,9 +84,12 @@ export function queued(args: RecordingArgs): Recording {
 }
 
 /** As the contract shows it to clients: with addresses of what can be fetched by now. */
-export function toWire({ owner: _owner, ...recording }: Recording): Record<string, unknown> {
+export function toWire(
+  { owner: _owner, ...recording }: Recording,
+  mount: Pick<Mount, 'path'>,
+): Record<string, unknown> {
   if (recording.state !== 'ready') return recording;
-  const base = `/api/recordings/${recording.id}`;
+  const base = mount.path(`/api/recordings/${recording.id}`);
   return { ...recording, url: `${base}/video`, timelineUrl: `${base}/timeline`, thumbnailUrl: `${base}/thumbnail` };
 }
 

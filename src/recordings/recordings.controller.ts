@@ -6,6 +6,7 @@ import { AccessService } from '../access/access.service.js';
 import { PollcastError } from '../errors.js';
 import { ApiController } from '../http/api.controller.js';
 import { Described } from '../http/described.js';
+import { Mount } from '../http/mount.js';
 import { STORAGE } from '../node.tokens.js';
 import type { Storage } from '../storage/storage.js';
 import { Library } from './library.js';
@@ -29,12 +30,13 @@ export class RecordingsController {
     @Inject(Library) private readonly library: Library,
     @Inject(AccessService) private readonly access: AccessService,
     @Inject(STORAGE) private readonly storage: Storage,
+    @Inject(Mount) private readonly mount: Mount,
   ) {}
 
   @Get(':id')
   @Described({ summary: 'A recording', path: ID, answer: wire, errors: ERRORS })
   async one(@Param('id') id: string, @Req() request: Request): Promise<object> {
-    return toWire(await this.#own(id, request));
+    return toWire(await this.#own(id, request), this.mount);
   }
 
   @Get(':id/video')

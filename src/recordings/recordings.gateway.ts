@@ -4,6 +4,7 @@ import type { Socket } from 'socket.io';
 import { AccessService } from '../access/access.service.js';
 import { isAdministrator, type Identity } from '../access/identity.js';
 import { PollcastError } from '../errors.js';
+import { Mount } from '../http/mount.js';
 import type { Logger } from '../kernel/log.js';
 import { LOG } from '../node.tokens.js';
 import { acknowledged, type Acknowledge } from '../sockets/call.js';
@@ -25,6 +26,7 @@ export class RecordingsGateway {
     @Inject(RecorderNode) private readonly node: RecorderNode,
     @Inject(AccessService) private readonly access: AccessService,
     @Inject(TopicCatalogue) private readonly topics: TopicCatalogue,
+    @Inject(Mount) private readonly mount: Mount,
     @Inject(LOG) private readonly log: Logger,
   ) {}
 
@@ -42,7 +44,7 @@ export class RecordingsGateway {
       const title = topics ? topics.join(', ') : 'hub' in target ? target.hub : target.url;
       const owner = { user, roles, claims };
       const recording = await this.recordings.start({ owner, target, title, room, maxSeconds });
-      acknowledge({ recording: toWire(recording) });
+      acknowledge({ recording: toWire(recording, this.mount) });
     });
   }
 
@@ -55,7 +57,7 @@ export class RecordingsGateway {
       if (owner !== identity.user && !isAdministrator(identity)) {
         throw new PollcastError('NOT_FOUND', 'There is no such recording.');
       }
-      acknowledge({ recording: toWire(await this.recordings.stop(id, 'stopped')) });
+      acknowledge({ recording: toWire(await this.recordings.stop(id, 'stopped'), this.mount) });
     });
   }
 
@@ -65,7 +67,7 @@ export class RecordingsGateway {
       parseMessage(listSchema, body ?? {});
       const { identity } = this.access.of(socket);
       const found = await this.recordings.list(isAdministrator(identity) ? undefined : identity.user);
-      acknowledge({ recordings: found.map(toWire) });
+      acknowledge({ recordings: found.map((recording) => toWire(recording, this.mount)) });
     });
   }
 

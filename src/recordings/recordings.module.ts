@@ -12,6 +12,7 @@ import { TICKET_COOKIE } from '../access/tickets.js';
 import { NodeFigures } from '../cluster/node-figures.js';
 import { clusterMarkOf } from '../cluster/cluster-mark.js';
 import { programEnvironment, type Config } from '../config.js';
+import { Mount } from '../http/mount.js';
 import { Kernel } from '../kernel/kernel.js';
 import type { Logger } from '../kernel/log.js';
 import type { Unsubscribe } from '../kernel/ports/bus.js';
@@ -84,6 +85,7 @@ export class RecordingsModule implements OnModuleInit, OnApplicationBootstrap, B
     @Inject(NodeFigures) private readonly nodeFigures: NodeFigures,
     @Inject(ZombieSources) private readonly zombies: ZombieSources,
     @Inject(Metrics) private readonly metrics: Metrics,
+    @Inject(Mount) private readonly mount: Mount,
     @Inject(LOG) private readonly log: Logger,
   ) {}
 
@@ -149,7 +151,7 @@ export class RecordingsModule implements OnModuleInit, OnApplicationBootstrap, B
       stopWorker: async (id, reason) => {
         await kernel.call(recordingName(id), { do: 'stop', reason } satisfies WorkerMessage);
       },
-      tell: (recording) => void this.people.tell(recording.owner, 'recording', toWire(recording)),
+      tell: (recording) => void this.people.tell(recording.owner, 'recording', toWire(recording, this.mount)),
       whoIsThere: (owners) => {
         this.ports.bus.publish(OWNERS_CHANNEL, JSON.stringify(owners)).catch(() => undefined);
       },
