@@ -39,6 +39,8 @@ export interface Local {
 }
 
 const RETRY_MS = 25;
+/** How often an answer is sent again that could not be sent, each time after twice as long: some 1.6 s in all. */
+const REPLY_TRIES = 6;
 
 /**
  * Messages to names and to nodes. At most once unless `idempotent`: a call ends in the answer, in a coded error, or
@@ -52,6 +54,7 @@ export class Mailbox {
   #next = 1;
   #unsubscribe: Unsubscribe | null = null;
   #unlink: (() => void) | null = null;
+  readonly #closing = new AbortController();
 
   constructor(
     private readonly ports: ClusterPorts,
@@ -69,6 +72,7 @@ export class Mailbox {
     for (const pending of [...this.#pending.values()])
       pending.reject(new PollcastError('UNAVAILABLE', 'this node stops'));
     this.#unlink?.();
+    this.#closing.abort();
     await this.#flush();
     // Not waited for: what still comes is not for us, and a cluster that does not answer is not to hold us up.
     void this.#unsubscribe?.();
@@ -206,7 +210,7 @@ export class Mailbox {
     await Promise.all([...outbox].map(([node, box]) => this.#send(node, box)));
   }
 
-  async #send(node: NodeId, box: readonly Envelope[]): Promise<void> {
+  async #send(node: NodeId, box: readonly Envelope[], tries = 0): Promise<void> {
     try {
       if ((await this.ports.bus.publish(inbox(node), JSON.stringify(box))) > 0) return;
       // It is dead, or its link is just broken: it has not got them, so they may be sent again.
@@ -215,6 +219,15 @@ export class Mailbox {
       // The callers learn it at once instead of by their time-outs.
       for (const envelope of box) if (envelope.t === 'call') this.#fail(envelope, toPollcastError(error));
     }
+    void this.#answerAgain(node, box, tries);
+  }
+
+  /** Whoever waits for an answer hears of nothing else: where this node's line, or his, is only coming back, it is sent again. */
+  async #answerAgain(node: NodeId, box: readonly Envelope[], tries: number): Promise<void> {
+    const replies = box.filter(({ t }) => t === 'reply');
+    if (replies.length === 0 || tries >= REPLY_TRIES) return;
+    await sleep(this.clock, RETRY_MS * 2 ** tries, this.#closing.signal);
+    if (!this.#closing.signal.aborted) await this.#send(node, replies, tries + 1);
   }
 
   #fail({ id }: Envelope & { t: 'call' }, error: PollcastError): void {

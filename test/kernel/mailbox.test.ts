@@ -212,6 +212,18 @@ describe('the mailbox', () => {
     expect(await within(again)).toBe(3);
   });
 
+  it('sends an answer again that could not be sent, for its caller waits for nothing else', async () => {
+    b.answer = () => {
+      b.ports.cut(true);
+      return 'late';
+    };
+    const call = a.mailbox.call('x', 1);
+    await time.advance(100);
+    b.ports.cut(false);
+    expect(await within(call)).toBe('late');
+    expect(b.got).toHaveLength(1);
+  });
+
   it('tells its callers at once when nothing can be sent', async () => {
     await within(a.mailbox.call('x', 1));
     a.ports.cut(true);
