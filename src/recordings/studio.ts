@@ -20,7 +20,8 @@ import {
 import type { RecordingArgs } from './recording.js';
 import type { Tools } from './tools.js';
 
-export const STUDIOS_FOLDER = join(tmpdir(), 'pollcast-recordings');
+/** Of this account: in a folder of somebody else's nothing could be made. */
+export const STUDIOS_FOLDER = join(tmpdir(), `pollcast-recordings-${process.getuid?.() ?? 'own'}`);
 /** A file in each studio's folder that says whose it is. */
 export const MARK_FILE = 'mark';
 
@@ -77,7 +78,7 @@ export class Studios {
   /** An empty folder of this node's, for files of a recording. `leave` it. */
   async enter(id: string): Promise<{ folder: string; joiner: Joiner }> {
     const mark = this.#mark(id);
-    await mkdir(STUDIOS_FOLDER, { recursive: true });
+    await mkdir(STUDIOS_FOLDER, { recursive: true, mode: 0o700 });
     const folder = await mkdtemp(join(STUDIOS_FOLDER, `${id}-`));
     this.#folders.add(folder);
     await writeFile(join(folder, MARK_FILE), formatMark(mark));

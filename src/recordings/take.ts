@@ -32,6 +32,8 @@ export interface TakeParts {
 /** One picture of a page is some 50 to 200 KB: seconds of frames that the encoder has not taken. */
 const BACKLOG_BYTES = 8 * 1024 * 1024;
 const ENCODER_PATIENCE_MS = 5_000;
+/** On a busy machine one may have begun only now; that one hangs is seen sooner. */
+const FINISH_PATIENCE_MS = 20_000;
 /** A browser that answers and yet draws nothing is of no use. */
 const FIRST_PICTURE_MS = 20_000;
 /** The process itself stood still for so long: what was on the page meanwhile, nobody saw. */
@@ -120,7 +122,7 @@ export class Take {
     this.#timer.cancel();
     const late = new AbortController();
     const ended = encoder.finish().then(({ ok }) => ok);
-    const patienceMs = this.#hung ? 0 : ENCODER_PATIENCE_MS;
+    const patienceMs = this.#hung ? 0 : FINISH_PATIENCE_MS;
     const whole = await Promise.race([ended, sleep(clock, patienceMs, late.signal).then(() => false)]);
     late.abort();
     if (whole) return;

@@ -15,6 +15,9 @@ class Stage {
   readonly segments: Segment[] = [];
   /** What a browser that was made ready has kept. */
   readonly kept: Picture[] = [];
+  /** How long the encoder needs for its end. */
+  encodesMs = 0;
+  killed = false;
   #show: (picture: Picture) => void = () => undefined;
   #piece: (piece: Piece) => void = () => undefined;
 
@@ -33,11 +36,18 @@ class Stage {
       onPiece: (listener: (piece: Piece) => void) => void (this.#piece = listener),
       write: (jpeg: Buffer) => void this.given.push(jpeg.toString()),
       finish: () => {
-        if (this.given.length > 0) this.#piece({ file: 'piece', fromMs: 0, ms: this.given.length * 100 });
-        end({ ok: true, how: 'exit 0' });
+        const finish = (): void => {
+          if (this.given.length > 0) this.#piece({ file: 'piece', fromMs: 0, ms: this.given.length * 100 });
+          end({ ok: true, how: 'exit 0' });
+        };
+        if (this.encodesMs === 0) finish();
+        else this.clock.after(this.encodesMs, finish);
         return ended;
       },
-      kill: () => end({ ok: false, how: 'SIGKILL' }),
+      kill: () => {
+        this.killed = true;
+        end({ ok: false, how: 'SIGKILL' });
+      },
     };
     return new Take({
       ...{ browser: browser as unknown as RecorderBrowser, encoder: encoder as unknown as Encoder },
@@ -100,6 +110,20 @@ test('a browser that answers and shows nothing is given up', async () => {
   await failed;
   await take.finish();
   expect(stage.given).toEqual([]);
+});
+
+test('an encoder that is slow to end is waited for', async () => {
+  const stage = new Stage();
+  stage.encodesMs = 15_000;
+  const take = stage.take();
+  const started = take.start();
+  stage.show('a');
+  await started;
+  await stage.time.advance(1_000);
+  const finished = take.finish();
+  await stage.time.advance(16_000);
+  await finished;
+  expect([stage.killed, stage.segments.length]).toEqual([false, 1]);
 });
 
 test('it is in time from its first picture on', async () => {
