@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { defineConfig } from 'vite';
+import { defineConfig, type HtmlTagDescriptor, type Plugin } from 'vite';
 
 const here = import.meta.dirname;
 
@@ -14,6 +14,17 @@ const PAGES = {
   watch: `${here}/watch.html`,
 };
 
+/** What every page has in its head, beside a title and a description of its own. */
+const HEAD: HtmlTagDescriptor[] = [
+  { tag: 'meta', attrs: { charset: 'utf-8' } },
+  { tag: 'meta', attrs: { name: 'viewport', content: 'width=device-width, initial-scale=1' } },
+  { tag: 'meta', attrs: { name: 'color-scheme', content: 'light dark' } },
+  { tag: 'link', attrs: { rel: 'icon', href: '/favicon.svg', type: 'image/svg+xml' } },
+  // Before anything is drawn, and no module: the page must not show the other colours first.
+  { tag: 'script', attrs: { src: '/theme.js' } },
+];
+const head: Plugin = { name: 'head', transformIndexHtml: () => HEAD };
+
 /** What a page says it was built with; the hub tells it when another one is rolled out. */
 const { version } = JSON.parse(readFileSync(`${here}/../package.json`, 'utf8')) as { version: string };
 
@@ -22,6 +33,7 @@ const hub = process.env.POLLCAST_URL ?? 'http://127.0.0.1:3000';
 
 export default defineConfig({
   root: here,
+  plugins: [head],
   define: { __POLLCAST_VERSION__: JSON.stringify(version) },
   build: {
     outDir: `${here}/../dist/web`,

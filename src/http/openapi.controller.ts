@@ -46,7 +46,7 @@ export class OpenApiController {
         const path = Reflect.getMetadata(PATH_METADATA, handler) as string | undefined;
         if (path === undefined) return [];
         const method = RequestMethod[Reflect.getMetadata(METHOD_METADATA, handler) as RequestMethod];
-        const group = String((metatype as { name: string }).name).replace(/Controller$/, '');
+        const group = (metatype as { name: string }).name.replace(/Controller$/, '').replace('OpenApi', 'OpenAPI');
         return [{ method, path: join(base, path), group, description: descriptionOf(handler) }];
       });
     });

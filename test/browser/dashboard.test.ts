@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { Browser, Locator, Page } from 'playwright-core';
 import { get } from '../cluster/hub.js';
+import { faultsOf } from '../support/axe.js';
 import { launchBrowser } from '../support/browser.js';
 import { startCluster, type TestCluster } from '../support/cluster.js';
 import { eventually } from '../support/eventually.js';
@@ -143,3 +144,19 @@ test('the browser is closed: nothing is polled any more', async () => {
   );
   expect(await watched()).toEqual([]);
 });
+
+test.each([
+  { width: 1280, colorScheme: 'light' as const },
+  { width: 390, colorScheme: 'dark' as const },
+])(
+  'axe finds nothing to object to, and nothing is wider than the window: $width, $colorScheme',
+  async ({ width, colorScheme }) => {
+    // Still: a row that has just come is on its way to its colour.
+    const still = await browser.newPage({ viewport: { width, height: 900 }, colorScheme, reducedMotion: 'reduce' });
+    await still.goto(cluster.url);
+    await still.locator('.panel .chart-canvas').first().waitFor({ timeout: 60_000 });
+    expect(await faultsOf(still)).toEqual({ axe: [], sideways: false });
+    await still.close();
+  },
+  90_000,
+);

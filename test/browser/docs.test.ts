@@ -1,9 +1,9 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { Browser, Page } from 'playwright-core';
+import { faultsOf } from '../support/axe.js';
 import { launchBrowser } from '../support/browser.js';
 import { startCluster, type TestCluster } from '../support/cluster.js';
 import { projectRoot } from '../support/project.js';
@@ -54,10 +54,8 @@ describe('what is built', () => {
 describe('in Chromium, from a node', () => {
   let cluster: TestCluster;
   let browser: Browser;
-  let axe: string;
 
   beforeAll(async () => {
-    axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
     [cluster, browser] = await Promise.all([
       startCluster({ nodes: 1, topics: { 'one.sql': 'SELECT 1 AS one' } }),
       launchBrowser(),
@@ -90,18 +88,7 @@ describe('in Chromium, from a node', () => {
       const { page, faults } = await open({ viewport: { width, height: 900 }, colorScheme });
       for (const name of pages) {
         await page.goto(`${cluster.url}/docs/${name === 'index' ? '' : name}`);
-        await page.evaluate(axe);
-        const found = await page.evaluate(async () => {
-          const checker = (
-            globalThis as unknown as {
-              axe: { run(): Promise<{ violations: { id: string; nodes: { html: string }[] }[] }> };
-            }
-          ).axe;
-          const { violations } = await checker.run();
-          return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 120)).join(' | ')}`);
-        });
-        const sideways = await page.evaluate<boolean>('document.documentElement.scrollWidth > innerWidth');
-        expect({ name, found, sideways }).toEqual({ name, found: [], sideways: false });
+        expect({ name, ...(await faultsOf(page)) }).toEqual({ name, axe: [], sideways: false });
       }
       expect(faults).toEqual([]);
       await page.close();

@@ -1,8 +1,7 @@
-import { createRequire } from 'node:module';
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
+import { faultsOf } from '../support/axe.js';
 import { launchBrowser } from '../support/browser.js';
 import { startNode, type TestNode } from '../support/node.js';
 import { startPostgres, type TestPostgres } from '../support/postgres.js';
@@ -74,22 +73,12 @@ test(
 test(
   'axe finds nothing to object to: wide and narrow, light and dark',
   async () => {
-    const source = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
     for (const colorScheme of ['light', 'dark'] as const) {
       for (const width of [1280, 390]) {
         const { page } = await open(node.url, { viewport: { width, height: 900 }, colorScheme });
         await page.locator('tbody tr', { hasText: 'countdown' }).waitFor();
         await page.locator('.panel canvas').first().waitFor();
-        await page.evaluate(source);
-        const found = await page.evaluate(async () => {
-          const { axe } = globalThis as unknown as {
-            axe: { run(): Promise<{ violations: { id: string; nodes: { html: string }[] }[] }> };
-          };
-          const { violations } = await axe.run();
-          return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 120)).join(' | ')}`);
-        });
-        expect(found).toEqual([]);
-        expect(await page.evaluate<boolean>('document.documentElement.scrollWidth > innerWidth')).toBe(false);
+        expect(await faultsOf(page)).toEqual({ axe: [], sideways: false });
         await page.close();
       }
     }

@@ -1,15 +1,15 @@
-import { afterEach, describe, expect, it } from '@jest/globals';
+import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Module, type INestApplication } from '@nestjs/common';
+import { Injectable, Module, type INestApplication } from '@nestjs/common';
 import { IoAdapter } from '@nestjs/platform-socket.io';
 import { WebSocketGateway } from '@nestjs/websockets';
 import { io, type Socket } from 'socket.io-client';
 import { watchExport } from '../../client/export-watch.js';
 import { createHub, type Hub } from '../../client/hub.js';
 import { silent } from '../../src/kernel/log.js';
-import { PollcastModule, type PollcastOptions } from '../../src/nest/index.js';
+import { done, PollcastModule, RowWorker, usePollcast, type PollcastOptions } from '../../src/nest/index.js';
 import { eventually } from '../support/eventually.js';
 import { createHost, HostGateway, startHost, Weather, type HostOptions } from './host-app.js';
 
@@ -84,7 +84,6 @@ describe('a hub within an application', () => {
     }
     const created = (app = await createHost({ providers: [HostGateway], sockets: null }));
     const own = new OwnAdapter(created);
-    const { usePollcast } = await import('../../src/nest/index.js');
     await usePollcast(created, { adapter: own, path: '/hub.io' });
     await created.listen(0, '127.0.0.1');
     const url = (await created.getUrl()).replace('[::1]', '127.0.0.1');
@@ -199,12 +198,35 @@ describe('an application that does not fit', () => {
       message: expect.stringContaining('PollcastModule.forRoot(…) among the imports'),
     });
 
-    const { usePollcast } = await import('../../src/nest/index.js');
     await expect(usePollcast({} as INestApplication)).rejects.toThrow(/same @nestjs\/core/);
 
     const one = (nodeName: string) => PollcastModule.forRoot({ auth: 'none', logger: silent, nodeName });
     app = await createHost({ imports: [one('a'), one('b')] });
     await expect(app.init()).rejects.toMatchObject({ code: 'CONFLICT', message: expect.stringContaining('got 2') });
+  });
+
+  it('on another HTTP server than Express is refused', async () => {
+    app = await createHost({ sockets: null });
+    jest.spyOn(app.getHttpAdapter(), 'getType').mockReturnValue('fastify');
+    await expect(usePollcast(app)).rejects.toMatchObject({
+      code: 'BAD_REQUEST',
+      message: 'usePollcast: expected an application on Express, got one on fastify.',
+    });
+  });
+
+  it('with row workers and no Postgres is told which of them needs one', async () => {
+    @Injectable()
+    @RowWorker({ name: 'auctions', table: 'auctions', match: 'open', every: '1s' })
+    class Auctions {
+      step(): typeof done {
+        return done;
+      }
+    }
+    app = await createHost({ providers: [Auctions] });
+    await expect(app.init()).rejects.toMatchObject({
+      code: 'BAD_REQUEST',
+      message: expect.stringMatching(/Auctions.*row workers need a Postgres as databaseUrl/),
+    });
   });
 
   it('that has a gateway where the hub would be is told to move one of them', async () => {

@@ -94,7 +94,10 @@ function Headlines({ layout, page }: { readonly layout: Layout; readonly page: P
   const [choices] = useChoices();
   if (layout.headlines.length === 0) return null;
   return (
-    <section className="headlines" aria-label="Key figures">
+    <section className="headlines" aria-labelledby="key-figures">
+      <h2 className="unseen" id="key-figures">
+        Key figures
+      </h2>
       {layout.headlines.map((headline) => (
         <HeadlineTile
           key={headline.topic.name}
