@@ -133,18 +133,6 @@ test('survives the death of its node without a reload', async () => {
   expect(errors).toEqual([]);
 }, 60_000);
 
-test('the browser is closed: nothing is polled any more', async () => {
-  await browser.close();
-  const node = cluster.nodes.find((one) => one.alive());
-  await eventually(
-    async () => !(await get<{ kind: string }[]>(`${node?.url}/api/processes`)).some(({ kind }) => kind === 'poller'),
-    {
-      what: 'the end of all pollers',
-    },
-  );
-  expect(await watched()).toEqual([]);
-});
-
 test.each([
   { width: 1280, colorScheme: 'light' as const },
   { width: 390, colorScheme: 'dark' as const },
@@ -160,3 +148,15 @@ test.each([
   },
   90_000,
 );
+
+test('the browser is closed: nothing is polled any more', async () => {
+  await browser.close();
+  const node = cluster.nodes.find((one) => one.alive());
+  await eventually(
+    async () => !(await get<{ kind: string }[]>(`${node?.url}/api/processes`)).some(({ kind }) => kind === 'poller'),
+    {
+      what: 'the end of all pollers',
+    },
+  );
+  expect(await watched()).toEqual([]);
+});
