@@ -3,11 +3,10 @@ import { WebSocketServer, type OnGatewayConnection, type OnGatewayDisconnect } f
 import type { Server, Socket } from 'socket.io';
 import { AccessService } from '../access/access.service.js';
 import { PollcastError } from '../errors.js';
-import type { Acknowledge } from './call.js';
 import { HubGateway, HUB_PATH } from './hub.gateway.js';
 import { People } from './people.js';
 
-/** What every connection has, whichever calls it makes: a name, limits, mail, and an answer to calls that do not exist. */
+/** What every connection has, whichever calls it makes: a name, limits and mail. */
 @HubGateway()
 export class SocketsGateway implements OnGatewayConnection, OnGatewayDisconnect, OnModuleInit {
   @WebSocketServer() private readonly server!: Server;
@@ -29,12 +28,6 @@ export class SocketsGateway implements OnGatewayConnection, OnGatewayDisconnect,
 
   handleConnection(socket: Socket): void {
     this.people.add(this.access.of(socket).identity.user, socket);
-    socket.onAny((event: string, ...payload: unknown[]) => {
-      const ack = payload.at(-1);
-      if (socket.listenerCount(event) > 0 || typeof ack !== 'function') return;
-      const error = new PollcastError('BAD_REQUEST', `there is no call ${event.slice(0, 100)}`);
-      (ack as Acknowledge)({ ok: false, error: error.toWire() });
-    });
   }
 
   handleDisconnect(socket: Socket): void {
