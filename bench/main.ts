@@ -10,8 +10,8 @@ import { useHub } from './support/project.js';
 
 const HELP = `npm run bench [-- SCENARIO… [options]]
 
-Scenarios (default: all of them):
-${scenarios.map(({ name, about }) => `  ${name.padEnd(10)} ${about}`).join('\n')}
+Scenarios (default: those without *; \`all\`: every one):
+${scenarios.map(({ name, about, apart }) => `  ${name.padEnd(10)} ${apart ? '* ' : ''}${about}`).join('\n')}
 
 Options:
   --quick         small sizes, few repeats: figures that only show that it works
@@ -42,9 +42,9 @@ function parse(args: readonly string[]): Arguments {
     else if (['quick', 'full', 'across', 'help'].includes(arg.slice(2))) flags.set(arg.slice(2), '');
     else throw new Error(`unknown option ${arg}\n\n${HELP}`);
   }
-  const all = names.length === 0 || names.includes('all');
+  const all = names.includes('all');
   if (flags.has('quick') && flags.has('full')) throw new Error('--quick and --full: choose one of them');
-  const chosen = scenarios.filter(({ name }) => all || names.includes(name));
+  const chosen = scenarios.filter(({ name, apart }) => all || (names.length === 0 ? !apart : names.includes(name)));
   const unknown = names.filter((name) => name !== 'all' && !scenarios.some((scenario) => scenario.name === name));
   if (unknown.length > 0) throw new Error(`unknown scenario ${unknown.join(', ')}\n\n${HELP}`);
   return { chosen, flags };

@@ -28,6 +28,7 @@ const FAULTS: readonly (readonly [string, (ends: Ends) => unknown])[] = [
 export const recordings: Scenario = {
   name: 'recordings',
   about: 'recordings by real browsers: start, CPU and memory, how many at once on this machine, what each fault costs',
+  apart: true,
   async run(bench) {
     const recorder = await RecorderBench.start(bench);
     const cost = await costs(bench, recorder);
@@ -134,7 +135,7 @@ async function atOnce(bench: Bench, recorder: RecorderBench): Promise<{ table: T
   const rows: Record<string, number | string>[] = [];
   let most = 0;
   for (const { path, drawn } of bench.size([BUSY], [BUSY], [BUSY, CALM])) {
-    for (const count of bench.size([2, 4, 6, 8], [1, 2], [1, 2, 4, 6, 8, 10, 12])) {
+    for (const count of bench.size([4, 8], [1, 2], [1, 2, 4, 6, 8, 10, 12])) {
       const ids = await Promise.all(Array.from({ length: count }, () => desk.start(`${recorder.page}${path}`)));
       for (const id of ids) await desk.made(id, 1);
       const pids = ids.flatMap((id) => Object.values(recorder.processes(id)).flat());

@@ -28,6 +28,7 @@ interface Turn {
 export const rooms: Scenario = {
   name: 'rooms',
   about: '1,000 rooms on one node: acknowledged changes and their latency, with and without backup, and memory',
+  apart: true,
   async run(bench) {
     // Fewer would come to the rate that one user may change a room at.
     const count = bench.size(1_000, 300);

@@ -8,7 +8,7 @@ import { median } from '../support/stats.js';
 
 const SLOW = 20;
 /** What the system's own buffers take (some 5 MB a connection) comes before the 8 s in which nothing is taken. */
-const SECONDS = 30;
+const SECONDS = 12;
 const LOOK_MS = 50;
 const MB = 1024 * 1024;
 

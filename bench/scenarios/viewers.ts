@@ -47,7 +47,7 @@ export const viewers: Scenario = {
       'pollcast',
       postgres,
       query,
-      bench.size([8_000, 12_000, 19_000], [1_000], [5_000, 8_000, 12_000, 16_000, 19_000]),
+      bench.size([7_500, 19_000], [1_000], [5_000, 8_000, 12_000, 16_000, 19_000]),
       EVERY_MS,
       table,
     );

@@ -10,7 +10,7 @@ import { Writer } from './writer.js';
 export interface Options {
   /** Smaller sizes and fewer repeats: to see that it works, not how well. */
   readonly quick: boolean;
-  /** Everything as often as it can be wished; else all scenarios together stay below twenty minutes. */
+  /** Everything as often as it can be wished; else those that are not `apart` stay together below twenty minutes. */
   readonly full: boolean;
   readonly flags: ReadonlyMap<string, string>;
 }
@@ -36,6 +36,8 @@ export interface Result {
 export interface Scenario {
   readonly name: string;
   readonly about: string;
+  /** Measured only when it is named, or `all` are: those of features of their own, which take minutes. */
+  readonly apart?: true;
   run(bench: Bench): Promise<Result>;
 }
 
