@@ -64,7 +64,8 @@ export class PolledChannels implements Iterable<PolledChannel> {
   /**
    * Those whose turn it is. `late`: some of them are still in a round, and are left out of this one. `dueAt`: monotonic ms when
    * it was to be; those whose last turn was less than half an interval before that are left out, for between the two the wall
-   * clock has been set, and with it the grid.
+   * clock has been set, and with it the grid. `intervalMs` is the topic's own: measured by a stretched one, nobody would be asked
+   * for just when it has begun to stretch, and it would not be noticed that there is no need for it any more.
    */
   due(turn: { slot: number; slots: number; dueAt: number; intervalMs: number }, mono: number, lingerMs: number) {
     const { slot, slots, dueAt, intervalMs } = turn;

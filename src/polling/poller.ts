@@ -209,10 +209,10 @@ export class Poller implements Running<PollerMessage, Watched> {
     this.#dueTimer = clock.after(Math.max(0, due.at - now), () => this.#due(due, dueAt, cadence));
   }
 
-  #due(due: Due, dueAt: number, { slots, intervalMs }: Cadence): void {
+  #due(due: Due, dueAt: number, { slots }: Cadence): void {
     this.#lastDue = due.at;
     const { settings, metrics } = this.parts;
-    const turn = { slot: due.slot, slots, dueAt, intervalMs };
+    const turn = { slot: due.slot, slots, dueAt, intervalMs: this.#topic.intervalMs };
     const { asked, late } = this.#channels.due(turn, this.#mono(), settings.lingerMs);
     const full = this.#rounds.size >= ROUNDS_AT_ONCE;
     if (late || (full && asked.length > 0)) metrics.skipped(this.#topic.name);

@@ -94,6 +94,27 @@ describe('when a poller polls', () => {
     expect(bench.source.rounds.length - recovered).toBe(5);
     await stop('retired');
   });
+
+  it('goes on asking at the stretched pace at once, and so finds out that there is no need for it', async () => {
+    bench.settings.perSlot = 1;
+    const { watch, stop } = await bench.start();
+    await bench.within(Promise.all(Array.from({ length: 20 }, (_, n) => watch(`t?n=${n}`))));
+    await bench.time.advance(2_000);
+    bench.source.hold();
+    const before = bench.source.rounds.length;
+    await bench.time.until(() => bench.source.rounds.length > before);
+    await bench.time.advance(3_000);
+    bench.source.release();
+    await bench.time.advance(10);
+    const [stretched = 1] = bench.factors;
+    expect(stretched).toBeGreaterThan(5);
+    // Each slot comes once in the stretched interval, whenever its channels were asked for before.
+    const slotMs = (stretched * 1_000) / 20;
+    const asked = bench.source.rounds.length;
+    await bench.time.advance(3 * slotMs + 10);
+    expect(bench.source.rounds.length - asked).toBeGreaterThanOrEqual(3);
+    await stop('retired');
+  });
 });
 
 describe('what a poller publishes', () => {
