@@ -26,6 +26,18 @@ const call = (event: string, ...body: unknown[]): Promise<Answer> => bench.call(
 const frames = () => events.filter(([name]) => name === 'frame').map(([, body]) => body);
 let fresh = 100;
 
+describe('a call', () => {
+  it.each(['dance', 'disconnect.me', 'toString', '__proto__'])(
+    '%s, that nobody offers, is answered with a code',
+    async (event) => {
+      const answer = await call(event, {});
+      expect(answer).toMatchObject({ ok: false, error: { code: 'BAD_REQUEST' } });
+      expect(answer.error?.message).toContain(event);
+      expect(await call('unsubscribe', { channel: 'seen' })).toHaveProperty('ok');
+    },
+  );
+});
+
 describe('subscribe', () => {
   it('is acknowledged with the first rows, before any frame, in the shapes of the contract', async () => {
     const n = fresh++;
