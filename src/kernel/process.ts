@@ -141,7 +141,8 @@ export class OwnedProcess {
   /** Writes anew that it is owned here: the store has lost it, or has gone back to an older state. */
   async claimAgain(): Promise<void> {
     const { host, name, fence } = this;
-    if ((await host.store.claim(name, host.node, fence)) && !this.#ending) await this.#enter(this.#state, null);
+    const taken = this.lease.alive() && (await host.store.claim(name, host.node, fence));
+    if (taken && !this.#ending) await this.#enter(this.#state, null);
   }
 
   /** A report that did not get through: its state is told once more. */
@@ -284,14 +285,13 @@ export class OwnedProcess {
     this.#freed = this.#free(instance, 'crash');
     if (definition.restart === 'temporary') {
       host.events.emit('process:crashed', this.#crashEvent(error, true, 0));
-      void this.#retireAndStop();
-      return;
+      return void this.#retireAndStop();
     }
-    const decision = this.#history.next(error, host.clock.monotonic(), host.random());
-    host.events.emit('process:crashed', this.#crashEvent(error, decision.failed, decision.delayMs));
-    void this.#enter(decision.failed ? 'failed' : 'starting', null);
-    if (decision.failed) this.#refuseAll(this.#failure());
-    this.#restartTimer = host.clock.after(decision.delayMs, () => {
+    const { failed, delayMs } = this.#history.next(error, host.clock.monotonic(), host.random());
+    host.events.emit('process:crashed', this.#crashEvent(error, failed, delayMs));
+    void this.#enter(failed ? 'failed' : 'starting', null);
+    if (failed) this.#refuseAll(this.#failure());
+    this.#restartTimer = host.clock.after(delayMs, () => {
       this.#restartTimer = null;
       this.#started = this.#again();
     });
@@ -308,7 +308,8 @@ export class OwnedProcess {
       await this.#freed;
       const fence = await host.keeper.fence(this.lease);
       if (this.#ending) return;
-      const record = fence === null ? null : await host.store.claim(this.name, host.node, fence);
+      // Hung since the fence was minted, the lease may be another's.
+      const record = fence !== null && this.lease.alive() ? await host.store.claim(this.name, host.node, fence) : null;
       if (this.#ending) return;
       if (!record) return void this.stop('lease-lost');
       this.record = record;
@@ -339,7 +340,6 @@ export class OwnedProcess {
   }
 
   async #end(reason: StopReason): Promise<void> {
-    const { host } = this;
     this.#state = 'stopping';
     this.#restartTimer?.cancel();
     this.#refuseAll(notHere(this.name));
@@ -354,10 +354,10 @@ export class OwnedProcess {
     this.#current?.reject(this.#interrupted());
     this.#instance = null;
     this.#over = true;
-    if (reason === 'retired') await host.keeper.release(this.lease);
-    else if (reason === 'lease-lost') host.keeper.forget(this.lease);
-    host.onGone(this, reason);
-    host.events.emit('process:stopped', { name: this.name, kind: this.record.kind, reason });
+    if (reason === 'retired') await this.host.keeper.release(this.lease);
+    else if (reason === 'lease-lost') this.host.keeper.forget(this.lease);
+    this.host.onGone(this, reason);
+    this.host.events.emit('process:stopped', { name: this.name, kind: this.record.kind, reason });
   }
 
   async #finishStep(): Promise<void> {
@@ -388,7 +388,7 @@ export class OwnedProcess {
   }
 }
 
-/** Tells the mailbox that the message was not taken, so sending it again elsewhere is safe. */
+/** Tells the mailbox that the message was not taken: sending it again elsewhere is safe. */
 export const NOT_HERE = 'not-here';
 
 export function notHere(name: string): PollcastError {

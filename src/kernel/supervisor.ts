@@ -161,7 +161,8 @@ export class Supervisor {
     let claimed: number | null = null;
     try {
       const fence = await this.keeper.fence(lease);
-      if (fence === null) return await this.#abandon(lease, 'held');
+      // Hung since the grant, it may be another's: a record must not name an owner without a lease, however briefly.
+      if (fence === null || !lease.alive()) return await this.#abandon(lease, 'held');
       claimed = fence;
       const record = await this.ports.store.claim(name, this.ports.node, fence);
       if (!record) return await this.#abandon(lease, 'gone');

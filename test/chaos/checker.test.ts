@@ -186,6 +186,17 @@ describe('the checker', () => {
     expect(check([...good, ...emptied], TERMS)).toEqual([]);
   });
 
+  test('takes a claim that was on its way to a Redis that froze, and no other without a lease', () => {
+    const frozen = fault(5_100, 8_000, { name: 'Redis freezes', lateClaims: true });
+    expect(check([...good, frozen, claim(8_010, 10, 'b')], TERMS)).toEqual([]);
+    expect(check([...good, frozen, claim(10_001, 10, 'b')], TERMS)).toEqual([
+      expect.stringMatching(/^5: b claimed poller:steady 5002 ms after its lease/),
+    ]);
+    expect(check([...good, frozen, claim(8_010, 10, 'c')], TERMS)).toEqual(
+      expect.arrayContaining([expect.stringMatching(/^5: c claimed/)]),
+    );
+  });
+
   test('gives those who cannot be told that all have gone the time to learn it', () => {
     const cut = fault(19_900, 24_000);
     expect(check([...good, cut, query(25_000, 'b')], TERMS)).toEqual([]);

@@ -68,6 +68,7 @@ export const FAULTS: readonly Fault[] = [
     on: 'node',
     doubt: true,
     local: true,
+    lateClaims: true,
     run: (_stage, slot, choices) => cut(slot.redis, slot.node.name, choices),
   },
   {
@@ -83,6 +84,7 @@ export const FAULTS: readonly Fault[] = [
     on: 'node',
     doubt: true,
     local: true,
+    lateClaims: true,
     needsNetwork: true,
     run: (stage, _slot, choices) => pull(stage, ['redis'], choices),
   },
@@ -107,6 +109,7 @@ export const FAULTS: readonly Fault[] = [
     on: 'node',
     doubt: true,
     local: true,
+    lateClaims: true,
     lateQueries: true,
     needsNetwork: true,
     run: (stage, _slot, choices) => pull(stage, ['redis', 'postgres', 'viewers'], choices),
@@ -140,6 +143,7 @@ export const FAULTS: readonly Fault[] = [
     on: 'redis',
     doubt: true,
     local: true,
+    lateClaims: true,
     async run(stage, _slot, choices) {
       stage.redis.freeze();
       await pause(choices.between(200, 4_000));

@@ -36,6 +36,8 @@ export interface Allowance {
   readonly local?: boolean;
   /** A query that was sent in time may reach Postgres late. */
   readonly lateQueries?: boolean;
+  /** A claim that was sent in time may reach Redis late: its fence tells whether it still counts. */
+  readonly lateClaims?: boolean;
   /** Redis has lost its data. */
   readonly lost?: boolean;
   /** All pub/sub connections were cut at once, and nothing else was done. */

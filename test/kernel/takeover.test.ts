@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { settle } from '../support/virtual-clock.js';
+import { gate } from './gate.js';
 import { LEASE_MS, VirtualCluster, type VirtualNode } from './virtual-cluster.js';
 
 const spec = (name: string) => ({ name, kind: 'counter', args: null });
@@ -159,8 +160,16 @@ describe('when a node hangs', () => {
 
   beforeEach(async () => {
     cluster = new VirtualCluster();
-    a = await cluster.node('a');
-    b = await cluster.node('b');
+    const kind = cluster.counter('counter', {
+      running: (self) => ({
+        handle: (message) => {
+          if (message === 'crash') throw new Error('a bug');
+          return self.messages.push(message);
+        },
+      }),
+    });
+    a = await cluster.node('a', [kind]);
+    b = await cluster.node('b', [kind]);
     await cluster.time.advance(LEASE_MS * 2);
     await cluster.within(a.kernel.ensure(spec('x')));
     await cluster.time.advance(LEASE_MS);
@@ -197,6 +206,27 @@ describe('when a node hangs', () => {
         await cluster.within(b.kernel.move('x', a.id));
       }
     }
+  });
+
+  it('claims nothing that its lease has run out on, between the fence and the claim', async () => {
+    const minted = gate<number | null>();
+    const claims: string[] = [];
+    const { claim } = a.ports.store;
+    a.ports.store.claim = (name, ...rest) => (claims.push(name), claim.call(a.ports.store, name, ...rest));
+    a.ports.leases.fence = () => minted.promise;
+    const ensured = Promise.allSettled([a.kernel.ensure(spec('y'))]);
+    // To start anew, and to start again after a crash, are two ways to the same place.
+    const crashed = Promise.allSettled([a.kernel.call('x', 'crash')]);
+    await cluster.time.advance(LEASE_MS / 6);
+    a.clock.paused = true;
+    await cluster.time.advance(LEASE_MS);
+    minted.open(99);
+    await settle(16);
+    expect(claims).toEqual([]);
+    a.clock.paused = false;
+    await cluster.time.until(() => cluster.running('x').length === 1, 'one owner of x');
+    await cluster.within(Promise.all([ensured, crashed]));
+    expect(cluster.only('x').node).toBe(b.id);
   });
 
   it('takes over hundreds in one lease’s time, not in one lease after the other', async () => {
