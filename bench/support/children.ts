@@ -19,7 +19,13 @@ const KEPT_LINES = 40;
 
 export async function startChild(file: string, args: readonly string[], env?: NodeJS.ProcessEnv): Promise<Child> {
   const { spawnTied } = await hubModule<typeof tiedChild>('embedded/tied-child.js');
-  const child = spawnTied(file, args, { env, deathSignal: 'KILL', stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
+  const child = spawnTied(file, args, {
+    env,
+    deathSignal: 'KILL',
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+    // JSON makes null of the NaN that stands for "nothing was seen", and null is below every limit.
+    serialization: 'advanced',
+  });
   const lines: string[] = [];
   for (const stream of [child.stdout, child.stderr]) {
     if (!stream) continue;
