@@ -262,13 +262,18 @@ export class Hub {
 
   #deliver(frames: readonly (readonly [LocalChannel, Frame])[]): void {
     const writes = frames.length > 1 ? new RoundWrites() : undefined;
+    let delivered = 0;
+    let bytes = 0;
     try {
       for (const [channel, frame] of frames) {
+        if (!channel.accept(frame, writes)) continue;
         const viewers = channel.subscriptions.size;
-        if (channel.accept(frame, writes)) this.parts.metrics?.delivered(viewers, viewers * frame.rows.length);
+        delivered += viewers;
+        bytes += viewers * frame.rows.length;
       }
     } finally {
       writes?.send();
+      if (delivered > 0) this.parts.metrics?.delivered(delivered, bytes);
     }
   }
 

@@ -139,6 +139,7 @@ export class LocalChannel {
     this.newest = shared;
     for (const viewer of (this.#direct ??= this.#takingAll())) viewer.frame(shared, writes);
     for (const thinner of this.#thinners) thinner.frame(shared);
+    shared.settle();
     return true;
   }
 

@@ -5,7 +5,9 @@ import { deltaBetween, type Delta } from './deltas.js';
 export type FrameForm = 'rows' | 'delta';
 
 /**
- * A frame as this node gives it to all its viewers: encoded once for each form, however many they are.
+ * A frame as this node gives it to all its viewers: encoded once for each form, however many they are. What is encoded is kept while it
+ * is given out, and made again for who comes later: a channel's newest frame stays, and with thousands of channels that is what
+ * garbage collection has to carry.
  *
  * The rows are never parsed for a viewer that takes them whole: the database's own text is spliced into the packet.
  */
@@ -15,7 +17,8 @@ export class SharedFrame implements Frame {
   readonly seq: number;
   readonly polledAt: number;
   readonly rows: string;
-  readonly #encoded: Record<FrameForm, { packet: string; wire: Buffer } | null> = { rows: null, delta: null };
+  #wire: Buffer | null = null;
+  #deltaWire: Buffer | null = null;
   #delta: Delta | null = null;
   #parsed: readonly unknown[] | null = null;
 
@@ -50,12 +53,19 @@ export class SharedFrame implements Frame {
 
   /** The Socket.IO packet (protocol v5: `2` event) in the main namespace, as engine.io takes it. */
   packet(form: FrameForm = 'rows'): string {
-    return this.#encode(form).packet;
+    return `2["frame",${form === 'delta' ? this.#deltaBody() : this.body}]`;
   }
 
   /** The whole WebSocket frame: engine.io's message type `4`, then the packet. */
   wire(form: FrameForm = 'rows'): Buffer {
-    return this.#encode(form).wire;
+    if (form === 'delta') return (this.#deltaWire ??= encodeWire(this.packet('delta')));
+    return (this.#wire ??= encodeWire(this.packet()));
+  }
+
+  /** It has been given to all who watch now. */
+  settle(): void {
+    this.#wire = null;
+    this.#deltaWire = null;
   }
 
   /** The rows as values: for acknowledgements, once for all who ask. */
@@ -66,15 +76,6 @@ export class SharedFrame implements Frame {
   get #head(): string {
     const { channel, epoch, seq, polledAt } = this;
     return `{"channel":${JSON.stringify(channel)},"epoch":${epoch},"seq":${seq},"polledAt":${polledAt}`;
-  }
-
-  #encode(form: FrameForm): { packet: string; wire: Buffer } {
-    let encoded = this.#encoded[form];
-    if (!encoded) {
-      const packet = `2["frame",${form === 'delta' ? this.#deltaBody() : this.body}]`;
-      encoded = this.#encoded[form] = { packet, wire: encodeWire(packet) };
-    }
-    return encoded;
   }
 
   #deltaBody(): string {

@@ -21,6 +21,15 @@ export interface ClusterIoOptions {
 
 type Creation = ServerOptions & { namespace?: string; server?: Server };
 
+type Callback = MessageMappingProperties['callback'];
+
+/** What all sockets have in common of a call that the gateways offer. */
+interface Call {
+  /** Its place among a socket's callbacks. */
+  readonly place: number;
+  readonly isAckHandledManually: boolean;
+}
+
 /**
  * The Socket.IO server of a node. With Redis, what is addressed to rooms and people reaches all nodes through the sharded
  * adapter; frames have a way of their own and never pass through it.
@@ -30,7 +39,11 @@ type Creation = ServerOptions & { namespace?: string; server?: Server };
 export class ClusterIoAdapter extends IoAdapter {
   readonly #clients: RedisClient[] = [];
   readonly #own = new WeakSet<object>();
-  readonly #calls = new WeakMap<Socket, MessageMappingProperties[][]>();
+  readonly #calls = new Map<string, Call>();
+  /** Of each socket, in the order of their calls' places. */
+  readonly #callbacks = new WeakMap<Socket, Callback[]>();
+  /** Those whose end is told. */
+  readonly #told = new WeakSet<Socket>();
 
   constructor(
     app: INestApplicationContext,
@@ -81,7 +94,8 @@ export class ClusterIoAdapter extends IoAdapter {
 
   /**
    * One look-up for all calls of a socket, behind the guard that may refuse them. Nest's own adapter keeps a chain of observables
-   * for each call and socket, and even a listener for each would be a quarter of what an idle viewer costs in memory.
+   * for each call and socket, and even a listener for each would be a quarter of what an idle viewer costs in memory. So a socket
+   * keeps only what Nest has bound to it; what a call is named, all share.
    */
   override bindMessageHandlers(
     socket: Socket,
@@ -93,34 +107,45 @@ export class ClusterIoAdapter extends IoAdapter {
       others.bindMessageHandlers(socket, handlers, transform);
       return;
     }
-    const known = this.#calls.get(socket);
-    if (known) {
-      known.push(handlers);
-      return;
+    let callbacks = this.#callbacks.get(socket);
+    if (!callbacks) {
+      callbacks = this.#listen(socket);
+      this.#callbacks.set(socket, callbacks);
     }
-    const calls = [handlers];
-    this.#calls.set(socket, calls);
-    socket.use(([event, ...payload], next) => {
-      if (socket.connected) void this.#call(calls, String(event), payload);
-      next();
-    });
+    for (const { message, callback, isAckHandledManually } of handlers) {
+      const call = this.#calls.get(message) ?? { place: this.#calls.size, isAckHandledManually };
+      this.#calls.set(message, call);
+      callbacks[call.place] ??= callback;
+    }
   }
 
-  async #call(calls: readonly MessageMappingProperties[][], event: string, payload: unknown[]): Promise<void> {
+  #listen(socket: Socket): Callback[] {
+    const callbacks: Callback[] = [];
+    socket.use(([event, ...payload], next) => {
+      if (socket.connected) void this.#call(callbacks, String(event), payload);
+      next();
+    });
+    return callbacks;
+  }
+
+  async #call(callbacks: readonly Callback[], event: string, payload: unknown[]): Promise<void> {
     const given: unknown = payload.length === 1 ? payload[0] : payload;
     const { data, ack } = this.mapPayload(given) as { data: unknown; ack?: (answer: unknown) => void };
-    for (const ofGateway of calls) {
-      const handler = ofGateway.find(({ message }) => message === event);
-      if (!handler) continue;
-      try {
-        const answer = (await handler.callback(data, ack)) as unknown;
-        if (!handler.isAckHandledManually && answer !== undefined) ack?.(answer);
-      } catch (error) {
-        this.options.log.error({ err: error, event }, 'a gateway threw');
-      }
+    const call = this.#calls.get(event);
+    const callback = call && callbacks[call.place];
+    if (!callback) {
+      ack?.({
+        ok: false,
+        error: new PollcastError('BAD_REQUEST', `there is no call ${event.slice(0, 100)}`).toWire(),
+      });
       return;
     }
-    ack?.({ ok: false, error: new PollcastError('BAD_REQUEST', `there is no call ${event.slice(0, 100)}`).toWire() });
+    try {
+      const answer = (await callback(data, ack)) as unknown;
+      if (!call.isAckHandledManually && answer !== undefined) ack?.(answer);
+    } catch (error) {
+      this.options.log.error({ err: error, event }, 'a gateway threw');
+    }
   }
 
   override bindClientConnect(server: Server, callback: (...given: unknown[]) => void): void {
@@ -129,10 +154,19 @@ export class ClusterIoAdapter extends IoAdapter {
     else super.bindClientConnect(server, callback);
   }
 
+  /**
+   * Each gateway would have an end told to all gateways of its server, and Nest drops all words of it but the first: one listener is
+   * enough for them.
+   */
   override bindClientDisconnect(socket: Socket, callback: (...given: unknown[]) => void): void {
     const { others } = this.options;
-    if (others && !this.#isOwn(socket)) others.bindClientDisconnect?.(socket, callback);
-    else super.bindClientDisconnect(socket, callback);
+    if (others && !this.#isOwn(socket)) {
+      others.bindClientDisconnect?.(socket, callback);
+      return;
+    }
+    if (this.#told.has(socket)) return;
+    this.#told.add(socket);
+    super.bindClientDisconnect(socket, callback);
   }
 
   override async close(server: Server): Promise<void> {

@@ -6,6 +6,8 @@ import { PolledChannel } from './polled-channel.js';
 /** The channels of one poller, and who of them is due, cold, or over. Pure: times are arguments. */
 export class PolledChannels implements Iterable<PolledChannel> {
   readonly #byKey = new Map<string, PolledChannel>();
+  /** All of them by slot, for so many slots as were asked for last: whose turn it is, is looked up dozens of times a second. */
+  #bySlot: PolledChannel[][] = [];
 
   get size(): number {
     return this.#byKey.size;
@@ -25,6 +27,7 @@ export class PolledChannels implements Iterable<PolledChannel> {
     const channel = new PolledChannel(key, now);
     channel.values = channelFromKey(topic, key).values;
     this.#byKey.set(key, channel);
+    this.#bySlot[slotOf(channel.place, this.#bySlot.length)]?.push(channel);
     return channel;
   }
 
@@ -53,7 +56,9 @@ export class PolledChannels implements Iterable<PolledChannel> {
   }
 
   remove(channels: readonly PolledChannel[]): void {
+    if (channels.length === 0) return;
     for (const channel of channels) this.#byKey.delete(channel.key);
+    this.#bySlot = [];
   }
 
   /** After a handover: only those without a frame, and those of the slots that were missed, are asked at once. */
@@ -71,14 +76,22 @@ export class PolledChannels implements Iterable<PolledChannel> {
     const { slot, slots, dueAt, intervalMs } = turn;
     const asked: PolledChannel[] = [];
     let late = false;
-    for (const channel of this) {
-      if (slotOf(channel.place, slots) !== slot || channel.restUntil > mono) continue;
+    for (const channel of this.#of(slot, slots)) {
+      if (channel.restUntil > mono) continue;
       if (this.isOver(channel, mono, lingerMs) || dueAt - channel.dueAt < intervalMs / 2) continue;
       channel.dueAt = dueAt;
       if (channel.asking) late = true;
       else asked.push(channel);
     }
     return { asked, late };
+  }
+
+  #of(slot: number, slots: number): readonly PolledChannel[] {
+    if (this.#bySlot.length !== slots) {
+      this.#bySlot = Array.from({ length: slots }, () => []);
+      for (const channel of this) this.#bySlot[slotOf(channel.place, slots)]?.push(channel);
+    }
+    return this.#bySlot[slot] ?? [];
   }
 
   /** Those that wait for an answer, are not in a round, and not over. */

@@ -5,8 +5,10 @@ import type { PolledChannels } from './channels.js';
 
 /** Demand is read again at most this often, however many come and go … */
 const PAUSE_MS = 100;
-/** … and never so often that reading it takes more than one part in so many of the time. */
+/** … and never so often that reading it takes more than one part in so many of the time … */
 const SHARE = 30;
+/** … or of that in which nobody has said that it has changed: then it is read in case such a word was lost. */
+const SHARE_UNASKED = 200;
 /**
  * What reading one hold may cost at most. The rest of the time a reading takes, it waits: for a line that was broken, or on a busy
  * machine. That says nothing of the next one, and a leave is not to be noticed the later for it.
@@ -41,7 +43,7 @@ export class Demand {
 
   /** Reads it, unless that was done so shortly before that it would cost too much. */
   async readAgain(): Promise<void> {
-    if (this.context.clock.monotonic() - this.#readAt >= SHARE * this.#costMs) await this.read();
+    if (this.context.clock.monotonic() - this.#readAt >= SHARE_UNASKED * this.#costMs) await this.read();
   }
 
   async read(): Promise<void> {

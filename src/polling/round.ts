@@ -27,11 +27,10 @@ export function settle(
   at: { now: number; mono: number; intervalMs: number; slow: boolean },
 ): RoundResult {
   const changed: { channel: PolledChannel; answer: Rows }[] = [];
-  const outcomes = new Map<Answer['kind'], number>();
-  let outage = false;
+  const counts: Record<Answer['kind'], number> = { rows: 0, unchanged: 0, failed: 0, outage: 0 };
   channels.forEach((channel, i) => {
     const answer = answers[i] ?? { kind: 'outage', message: 'no answer' };
-    outcomes.set(answer.kind, (outcomes.get(answer.kind) ?? 0) + 1);
+    counts[answer.kind] += 1;
     switch (answer.kind) {
       case 'rows':
         channel.succeeded(at.now, at.slow);
@@ -48,10 +47,10 @@ export function settle(
         channel.failed(new PollcastError(answer.code, answer.message), at.now, at.mono, at.intervalMs);
         break;
       case 'outage':
-        outage = true;
         channel.stale(new PollcastError('UNAVAILABLE', 'the database does not answer; try again'), 'database', at.now);
         break;
     }
   });
-  return { changed, statuses: channels.filter((channel) => channel.untold), outcomes, outage };
+  const outcomes = new Map(Object.entries(counts).filter(([, count]) => count > 0)) as RoundResult['outcomes'];
+  return { changed, statuses: channels.filter((channel) => channel.untold), outcomes, outage: counts.outage > 0 };
 }

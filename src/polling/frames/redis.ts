@@ -15,7 +15,7 @@ import {
   type StoredFrame,
 } from './frames.js';
 import { follows, MAX_LOG_FRAMES } from './memory.js';
-import { readNetstrings } from './netstrings.js';
+import { Netstrings } from './netstrings.js';
 
 const scripts = loadScripts(new URL('../scripts/', import.meta.url));
 /** Beyond this many arguments Lua's stack and Redis's patience are in danger. */
@@ -201,18 +201,17 @@ function logged(channel: string, [, fields]: [string, string[]]): Frame {
 }
 
 export function readRound(message: Buffer): Round {
-  const parts = readNetstrings(message);
-  const next = (): string | undefined => {
-    const part = parts.next();
-    return part.done ? undefined : part.value.toString();
-  };
-  const fence = Number(next());
-  const polledAt = Number(next());
-  const frames = Array.from({ length: Number(next()) }, (): Frame => {
-    const channel = next() ?? '';
-    return { channel, epoch: Number(next()), seq: Number(next()), polledAt, rows: next() ?? '[]' };
-  });
+  const parts = new Netstrings(message);
+  const fence = parts.number();
+  const polledAt = parts.number();
+  const frames: Frame[] = [];
+  for (let left = parts.number(); left > 0; left--) {
+    frames.push({ channel: parts.text(), epoch: parts.number(), seq: parts.number(), polledAt, rows: parts.text() });
+  }
   const statuses: StatusChange[] = [];
-  while (next() !== undefined) statuses.push(JSON.parse(next() ?? '') as StatusChange);
+  while (!parts.ended) {
+    parts.text();
+    statuses.push(JSON.parse(parts.text()) as StatusChange);
+  }
   return { fence, polledAt, frames, statuses };
 }

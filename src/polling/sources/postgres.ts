@@ -87,9 +87,8 @@ class Postgres implements PostgresSource {
       answers[index] = answer;
       options.onAnswer?.(index, answer);
     };
-    const asked = asks.map((ask, index) => askedOf(ask, index, hashOf(ask)));
-
     if (changed === undefined) {
+      const asked = asks.map((ask, index) => askedOf(ask, index, hashOf(ask)));
       await this.#sweep(topic, select, asked, options, ({ index }, verdict) =>
         give(index, this.#answer(topic, verdict)),
       );
@@ -102,8 +101,9 @@ class Postgres implements PostgresSource {
     const probes = asks.map((ask, index) => askedOf(ask, index, hashOf(ask) === null ? null : (ask.mark ?? null)));
     await this.#sweep(topic, changed, probes, options, ({ index, seen }, verdict) => {
       if (verdict.kind === 'row') {
+        const ask = asks[index] as Ask;
         marks[index] = verdict.row.seen as string;
-        moved.push(asked[index] as Asked);
+        moved.push(askedOf(ask, index, hashOf(ask)));
       } else {
         give(
           index,
