@@ -113,8 +113,9 @@ export class ClusterIoAdapter extends IoAdapter {
       this.#callbacks.set(socket, callbacks);
     }
     for (const { message, callback, isAckHandledManually } of handlers) {
-      const call = this.#calls.get(message) ?? { place: this.#calls.size, isAckHandledManually };
-      this.#calls.set(message, call);
+      const event = String(message);
+      const call = this.#calls.get(event) ?? { place: this.#calls.size, isAckHandledManually };
+      this.#calls.set(event, call);
       callbacks[call.place] ??= callback;
     }
   }
