@@ -146,6 +146,22 @@ describe('the checker', () => {
     expect(check(good, TERMS)).toEqual([]);
   });
 
+  test('counts as handovers after a blip neither what begins anew nor what the next fault brings', () => {
+    const blip = fault(7_000, 7_010, { blip: true, doubt: true });
+    const both = [claim(7_100, 11, 'c'), claim(7_900, 12, 'b')];
+    const handovers = (...events: ChaosEvent[]) => check([...good, ...events], TERMS).filter((v) => v.includes('blip'));
+    expect(handovers(blip, ...both)).toHaveLength(1);
+    expect(handovers(blip, ...both, fault(7_500, 7_600))).toEqual([]);
+    // The history that this is from: a visitor left, the next one came within the lease time, and a node was cut off.
+    const visited = (event: ChaosEvent): ChaosEvent => ({ ...event, name: 'poller:visited' }) as ChaosEvent;
+    const visit = (kind: 'join' | 'leave', at: number, viewer: string): ChaosEvent => ({
+      ...{ kind, at, viewer, topic: 'visited' },
+    });
+    const visits = [visit('join', 6_600, 'x'), visit('leave', 7_050, 'x'), visit('join', 7_090, 'y')];
+    expect(handovers(blip, ...visits, ...both.map(visited))).toEqual([]);
+    expect(handovers(blip, visit('join', 6_600, 'x'), ...both.map(visited))).toHaveLength(1);
+  });
+
   test.each(planted)('finds %s', (_what, expected, ...events) => {
     const found = check([...good, ...events], TERMS);
     expect(found.some((violation) => expected.test(violation))).toBe(true);

@@ -219,18 +219,38 @@ function unsettled(history: History): string[] {
   );
 }
 
-/** 8: all pulses gone at once make at most one handover of each process. */
+/**
+ * 8: all pulses gone at once make at most one handover of each process. A poller that begins because somebody comes, when nobody
+ * was there, has not changed hands; and what follows upon the next fault is that one's.
+ */
 function blips(history: History, { leaseMs }: Terms): string[] {
   const claims = ofKind(history, 'claim');
-  return ofKind(history, 'fault')
+  const faults = ofKind(history, 'fault');
+  return faults
     .filter((fault) => fault.blip)
     .flatMap(({ at, until }) => {
-      const after = claims.filter((claim) => claim.at > at && claim.at < until + leaseMs);
-      return [...group(after, (claim) => claim.name)]
+      const end = Math.min(until + leaseMs, ...faults.filter((next) => next.at > until).map((next) => next.at));
+      const after = claims.filter((claim) => claim.at > at && claim.at < end);
+      const moved = after.filter((claim) => wasWatched(history, topicOf(claim.name), at, claim.at));
+      return [...group(moved, (claim) => claim.name)]
         .filter(([, list]) => list.length > 1)
         .map(([name, list]) => `8: ${name} changed hands ${list.length} times after a pulse blip at ${at}`);
     });
 }
+
+/** Whether one and the same viewer was there all the while. */
+function wasWatched(history: History, topic: string, from: number, to: number): boolean {
+  const there = new Set<string>();
+  for (const move of ofKind(history, 'join', 'leave')) {
+    if (move.topic !== topic || move.at > to) continue;
+    if (move.kind === 'leave') there.delete(move.viewer);
+    else if (move.at <= from) there.add(move.viewer);
+  }
+  return there.size > 0;
+}
+
+/** `poller:topic`, with `#2` behind it where it is one of several. */
+const topicOf = (poller: string): string => poller.slice(poller.indexOf(':') + 1).replace(/#\d+$/, '');
 
 /** 9: nothing ends that was not ended, and nothing is written that is a bug. */
 function endings(history: History): string[] {
