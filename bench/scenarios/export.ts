@@ -44,6 +44,7 @@ interface Run {
 export const exporting: Scenario = {
   name: 'export',
   about: 'csv of a million rows (--full: 5) beside psql \\copy of the same statement to a file; xlsx of a tenth',
+  apart: true,
   async run(bench) {
     const rows = bench.size(1_000_000, 100_000, 5_000_000);
     const postgres = await bench.postgres();

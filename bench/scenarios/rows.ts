@@ -30,6 +30,7 @@ const CONTENDERS = [
 export const rows: Scenario = {
   name: 'rows',
   about: 'a small process for each row, three steps a row; beside one UPDATE for each row and process',
+  apart: true,
   async run(bench) {
     const size = bench.size({ rows: 20_000, atATime: 10_000 }, { rows: 2_000, atATime: 1_000 });
     // What is written is to be there after a crash: a commit waits for the disk, as it does where people keep such rows.
