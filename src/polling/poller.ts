@@ -23,7 +23,7 @@ import { Waiters } from './waiters.js';
  * The one process in the cluster that asks for a topic (or a partition of it) and publishes its channels.
  *
  * Demand comes twice, on purpose: a `watch` says at once that a channel is wanted, and the holds, read again when they
- * change and at every beat, say what is wanted in truth. A lost message costs a beat, never a leak.
+ * change and at every beat (at fewer, where there are thousands), say what is wanted in truth. A lost message costs a beat or a few, never a leak.
  */
 export class Poller implements Running<PollerMessage, Watched> {
   readonly #channels = new PolledChannels();
